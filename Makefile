@@ -1,0 +1,42 @@
+# Two commands on a fresh machine do everything: make demo, make test.
+PYTHON ?= python3
+SCENES ?=
+VENV := .venv
+RUN := $(VENV)/bin
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/installed
+	$(RUN)/twinlens demo --out demo-run $(if $(SCENES),--scenes $(SCENES))
+
+test: $(VENV)/installed-dev lint
+	$(RUN)/pytest
+
+lint: $(VENV)/installed-dev
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/lint-imports
+	$(RUN)/python tests/check_file_length.py
+	$(RUN)/mypy
+
+bench: $(VENV)/installed-dev
+	for script in benchmarks/*.py; do $(RUN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) build demo-run
+
+$(VENV)/pip:
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --upgrade -c constraints.txt 'pip>=25.1'
+	touch $@
+
+native := $(wildcard twinlens/capture/native/*.[ch]) CMakeLists.txt
+
+$(VENV)/installed: $(VENV)/pip pyproject.toml constraints.txt $(native)
+	$(RUN)/python -m pip install --quiet -c constraints.txt torch
+	$(RUN)/python -m pip install --quiet -c constraints.txt --build-constraint constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(RUN)/python -m pip install --quiet -c constraints.txt --group dev
+	touch $@

@@ -1,0 +1,1 @@
+"""Floor 4: how camera A's picture maps onto camera B's."""

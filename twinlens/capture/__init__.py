@@ -1,0 +1,1 @@
+"""Floor 3: cameras, triggering, pairing, recording, and the virtual rig."""

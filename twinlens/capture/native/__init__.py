@@ -1,0 +1,1 @@
+"""The GenTL producer `twinlens_gev.cti`: C sources and, once built, the library."""

@@ -1,0 +1,1 @@
+"""Floor 5: aligned pairs in HDF5, with honest splits."""

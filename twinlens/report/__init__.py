@@ -1,0 +1,1 @@
+"""Floor 7: every figure and every HTML page, made from reports."""

@@ -1,0 +1,1 @@
+"""Floor 6: networks, training, inference and evaluation, on torch."""
