@@ -64,9 +64,7 @@ def write_artefact(path: Path, schema: str, schema_version: str, fields: Mapping
         part.write_text(json.dumps({**head, **fields}, indent=2, allow_nan=False) + "\n")
 
 
-def read_artefact(
-    path: Path, schema: str, schema_version: str, *, error: type[TwinlensError]
-) -> dict[str, Any]:
+def read_artefact(path: Path, schema: str, schema_version: str, *, error: type[TwinlensError]) -> dict[str, Any]:
     """Read a JSON artefact of ours, or raise `error` if it is missing, foreign, cut short or newer."""
     hint = f"give a file that twinlens wrote as {schema}"
     try:
@@ -84,7 +82,7 @@ def read_artefact(
 
 def check_schema_version(found: str, known: str, *, path: Path, error: type[TwinlensError]) -> None:
     """Raise `error` if a file's major schema version differs from the one this release knows."""
-    if found.split(".")[0] != known.split(".")[0]:
+    if found.partition(".")[0] != known.partition(".")[0]:
         raise error(
             f"{path} has schema version {found}, this twinlens {__version__} reads {known}",
             hint="use the twinlens release that wrote it, or a newer one",

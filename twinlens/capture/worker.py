@@ -1,0 +1,277 @@
+"""The process that holds one camera: it configures, arms, triggers, fetches and records.
+
+One process per camera, because harvesters keeps the GIL while it waits and a vendor library may crash. Commands
+come down a pipe and frame records go up; images never cross it.
+"""
+
+import logging
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from twinlens.capture.frame import CameraRole, Frame, FrameRecord
+from twinlens.capture.genicam import Camera, CameraInfo, FeatureValue, Producer, ReceivedFrame
+from twinlens.capture.pairing import Gap, TriggerCounter
+from twinlens.capture.recorder import Recorder
+from twinlens.capture.rig_file import RigSettings
+from twinlens.errors import CaptureError, SettingsError, TwinlensError
+
+log = logging.getLogger(__name__)
+
+BUFFERS = 8
+POLL_S = 0.02
+ARMING_DRAIN_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is started with."""
+
+    role: CameraRole
+    serial: str
+    producer: Path
+    settings: RigSettings
+    session_id: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The camera is open and set as asked."""
+
+    info: CameraInfo
+    shape_hw: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """The camera streams and waits for triggers."""
+
+    flushed_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The features asked for are set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The stream is stopped and every frame is on disk."""
+
+    incomplete_frames: int
+    stream: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The worker ends with this error."""
+
+    error: TwinlensError
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Command: set these features while streaming."""
+
+    features: tuple[tuple[str, FeatureValue], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """Command: execute the software trigger, deliver its frame."""
+
+    trigger_index: int
+
+
+Command = Write | Fire | str
+"""A str is "arm" or "finish"."""
+
+
+def run_worker(connection: Connection, job: Job) -> None:
+    """Serve one camera until told to finish or until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it tells us to finish
+    try:
+        with Producer(job.producer) as producer:
+            camera = producer.open(job.serial)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # harvesters installs a handler of its own
+            try:
+                _Worker(connection, job, camera).serve()
+            finally:
+                camera.close()
+    except TwinlensError as error:
+        _send_quietly(connection, Failed(error))
+    except EOFError:
+        log.info("camera %s: the parent process is gone", job.role)
+    except Exception as error:
+        log.exception("camera %s failed", job.role)
+        wrapped = CaptureError(f"camera {job.role} failed: {type(error).__name__}: {error}")
+        _send_quietly(connection, Failed(wrapped))
+
+
+class _Worker:
+    def __init__(self, connection: Connection, job: Job, camera: Camera) -> None:
+        self._connection = connection
+        self._job = job
+        self._camera = camera
+        self._send_lock = threading.Lock()
+        self._recorder: Recorder | None = None
+        self._counter: TriggerCounter | None = None
+
+    def serve(self) -> None:
+        shape_hw = configure(self._camera, self._job.settings)
+        self._send(Opened(self._camera.info, shape_hw))
+        try:
+            while (command := self._connection.recv()) != "finish":
+                self._obey(command)
+            self._send(self._finish())
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case "arm":
+                self._send(self._arm())
+            case Write(features):
+                for name, value in features:
+                    self._camera.write(name, value)
+                self._send(Done())
+            case Fire(trigger_index):
+                self._fire(trigger_index)
+
+    def _arm(self) -> Armed:
+        self._recorder = Recorder(
+            self._job.folder / self._job.role,
+            self._job.role,
+            attributes={
+                "session_id": self._job.session_id,
+                "serial": self._camera.info.serial,
+                "pixel_format": self._job.settings.pixel_format,
+                "bit_depth": 8,
+            },
+            on_written=self._send,
+        )
+        self._camera.start(buffers=BUFFERS)
+        flushed = 0
+        while self._camera.fetch(timeout_s=ARMING_DRAIN_S) is not None:
+            flushed += 1
+        return Armed(flushed)
+
+    def _fire(self, trigger_index: int) -> None:
+        incomplete_before = self._camera.incomplete_frames
+        self._camera.execute("TriggerSoftware")
+        settings = self._job.settings
+        tries = int((settings.frame_timeout_s + settings.exposure_us * 1e-6) / POLL_S)
+        for _ in range(tries):
+            received = self._camera.fetch(timeout_s=POLL_S)
+            if received is not None and self._record(received, trigger_index) >= trigger_index:
+                return
+            if self._camera.incomplete_frames > incomplete_before:
+                self._send(Gap(trigger_index, self._job.role, "incomplete"))
+                return
+        self._send(Gap(trigger_index, self._job.role, "not delivered"))
+
+    def _record(self, received: ReceivedFrame, fired: int) -> int:
+        if self._counter is None:
+            self._counter = TriggerCounter(first_frame_id(received.frame_id, fired=fired))
+        trigger_index = self._counter.index_of(received.frame_id)
+        record = FrameRecord(
+            camera=self._job.role,
+            trigger_index=trigger_index,
+            frame_id=received.frame_id,
+            camera_time_ns=received.camera_time_ns,
+            host_time_ns=received.host_time_ns,
+            exposure_us=self._job.settings.exposure_us,
+            gain_db=self._job.settings.gain_db,
+            complete=True,
+            lost_packets=0,
+            xxh3=0,
+        )
+        if self._recorder is not None and not self._recorder.put(Frame(received.pixels, record)):
+            self._send(Gap(trigger_index, self._job.role, "queue full"))
+        return trigger_index
+
+    def _finish(self) -> Finished:
+        if self._recorder is not None:
+            self._camera.stop()
+            self._recorder.close()
+            self._recorder = None
+        return Finished(self._camera.incomplete_frames, self._camera.stream_statistics())
+
+    def _send(self, message: Any) -> None:
+        with self._send_lock:
+            self._connection.send(message)
+
+
+def first_frame_id(frame_id: int, *, fired: int) -> int:
+    """The block id of trigger 0, told by the first frame that arrives after `fired` triggers.
+
+    The standard says 1 (GigE Vision: block ids restart at 1 at stream open); a camera that starts elsewhere is
+    believed to answer the trigger fired last.
+    """
+    return 1 if 1 <= frame_id <= fired + 1 else frame_id - fired
+
+
+def configure(camera: Camera, settings: RigSettings) -> tuple[int, int]:
+    """Set a camera up for software-triggered recording; the (height, width) it will send.
+
+    Raises:
+        SettingsError: the camera lacks a needed feature, refuses a value, or reads back another one.
+    """
+    for name in ("ExposureAuto", "GainAuto"):
+        if camera.has(name):
+            camera.write(name, "Off")
+    exposure = camera.limits("ExposureTime")
+    if not exposure.minimum <= settings.exposure_us <= exposure.maximum:
+        raise SettingsError(
+            f"exposure_us is {settings.exposure_us:g}; camera {camera.info.serial} accepts "
+            f"{exposure.minimum:g} to {exposure.maximum:g}",
+            hint="change exposure_us in rig.toml",
+        )
+    camera.write("OffsetX", 0)
+    camera.write("OffsetY", 0)
+    width = settings.width or int(camera.limits("Width").maximum)
+    height = settings.height or int(camera.limits("Height").maximum)
+    wanted: dict[str, FeatureValue] = {
+        "Width": width,
+        "Height": height,
+        "OffsetX": settings.offset_x,
+        "OffsetY": settings.offset_y,
+        "PixelFormat": settings.pixel_format,
+        "AcquisitionMode": "Continuous",
+        "ExposureTime": settings.exposure_us,
+        "Gain": settings.gain_db,
+        "TriggerSelector": "FrameStart",
+        "TriggerMode": "On",
+        "TriggerSource": "Software",
+    }
+    for name, value in wanted.items():
+        camera.write(name, value)
+    for name, value in wanted.items():
+        _check_read_back(camera, name, value)
+    return height, width
+
+
+def _check_read_back(camera: Camera, name: str, wanted: FeatureValue) -> None:
+    found = camera.read(name)
+    if isinstance(found, int | float) and isinstance(wanted, int | float):
+        # A camera quantises exposure and gain to its clock and converter: 0.1 % is not another setting.
+        same = abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
+    else:
+        same = found == wanted
+    if not same:
+        raise SettingsError(
+            f"camera {camera.info.serial}: {name} was set to {wanted!r} and reads back {found!r}",
+            hint=f"choose a value of {name} that the camera offers",
+        )
+
+
+def _send_quietly(connection: Connection, message: Failed) -> None:
+    try:
+        connection.send(message)
+    except (OSError, ValueError):
+        log.warning("the parent process is gone; lost: %s", message.error)
