@@ -1,10 +1,15 @@
-"""What every test shares: one torch thread, and system tools that must be there in CI."""
+"""What every test shares: checked types, one torch thread, and system tools that must be there in CI."""
 
 import os
 import shutil
 from collections.abc import Callable
 
 import pytest
+from beartype import BeartypeConf
+from beartype.claw import beartype_package
+
+# Every annotation of the package, array shapes and dtypes included, is checked at every call in a test run.
+beartype_package("twinlens", conf=BeartypeConf(is_pep484_tower=True))
 
 
 @pytest.fixture(scope="session", autouse=True)

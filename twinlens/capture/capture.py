@@ -151,7 +151,7 @@ class _Recording:
             frames_lost=2 * self._triggers - len(self._records) if shape_known else 0,
             ledger=self._ledger(),
             skew_us=_skew_us(pairs),
-            flushed_frames={role: count for role, count in self._flushed.items()},
+            flushed_frames=dict(self._flushed.items()),
             stream={role: finished.stream for role, finished in self._finished.items()},
             producer=self._producer.name,
             seconds=(datetime.now(UTC) - self._started).total_seconds(),

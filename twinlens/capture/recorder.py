@@ -20,6 +20,7 @@ import xxhash
 from twinlens import __version__
 from twinlens.capture.frame import CameraRole, Frame, FrameRecord
 from twinlens.errors import CaptureError, HostLimitError
+from twinlens.pixels import Mono
 from twinlens.storage import sync_folder
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class _Segment:
         )
         self._rows = detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(4096,))
 
-    def append(self, pixels: np.ndarray[Any, Any], record: FrameRecord) -> None:
+    def append(self, pixels: Mono, record: FrameRecord) -> None:
         self._data.resize(self.frames + 1, axis=0)
         self._data.id.write_direct_chunk((self.frames, 0, 0), pixels)
         self._rows.resize(self.frames + 1, axis=0)

@@ -1,7 +1,8 @@
 """`rig.toml`: which serial number is A and which is B, and how both are set."""
 
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,8 @@ def _typed(name: str, value: Any, known: dict[str, type]) -> Any:
             f"{name} is {value!r}, a {kind.__name__} is needed", hint=f"correct {name} in rig.toml"
         )
     return value
+
+
+def override(settings: RigSettings, values: Mapping[str, Any]) -> RigSettings:
+    """The settings with every value that is not None in place."""
+    return replace(settings, **{name: value for name, value in values.items() if value is not None})

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, overload
 
 import h5py
-import numpy as np
 
 from twinlens.capture.frame import CameraRole, Frame, FramePair, FrameRecord, MirrorState
 from twinlens.capture.pairing import Gap, pair_records
 from twinlens.capture.recorder import DETECTOR, read_rows
 from twinlens.errors import CaptureError, SessionError
+from twinlens.pixels import Mono
 from twinlens.storage import read_artefact, write_artefact
 
 SCHEMA = "twinlens.session"
@@ -133,6 +133,9 @@ class SessionPairs(Sequence[FramePair]):
     def __iter__(self) -> Iterator[FramePair]:
         return (self[i] for i in range(len(self)))
 
+    def __add__(self, other: "SessionPairs") -> "SessionPairs":
+        return SessionPairs([*self._places, *other._places])
+
     @property
     def scenes(self) -> tuple[str, ...]:
         """The scene of each pair, without reading frames."""
@@ -151,7 +154,7 @@ class SessionPairs(Sequence[FramePair]):
 def _read_frame(place: _Place) -> Frame:
     try:
         with h5py.File(place.segment, "r", locking=False) as file:
-            pixels: np.ndarray[Any, Any] = file[f"{DETECTOR}/data"][place.row]
+            pixels: Mono = file[f"{DETECTOR}/data"][place.row]
     except (OSError, KeyError) as cause:
         raise SessionError(
             f"frame {place.row} of {place.segment} cannot be read: {cause}",
