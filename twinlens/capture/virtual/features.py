@@ -1,0 +1,282 @@
+"""The features a virtual camera offers: one table, from which both its registers and its XML are made.
+
+Names follow SFNC 2.x and, where Daheng's MERCURY differs, MERCURY; names starting with "Twin" exist only here.
+"""
+
+from twinlens.capture.virtual import bootstrap
+from twinlens.capture.virtual.feature import Feature
+
+MONO8 = 0x0108_0001
+"""PFNC code of the one pixel format."""
+EXPOSURE_MIN_US, EXPOSURE_MAX_US = 5.0, 1_000_000.0
+RATE_MAX_HZ = 20.0
+GAIN_MAX_DB = 24.0
+WIDTH_STEP, HEIGHT_STEP = 4, 2
+WIDTH_MIN, HEIGHT_MIN = 16, 2
+_OFF_ON = (("Off", 0), ("On", 1))
+
+
+def feature_table(shape_hw: tuple[int, int], *, scene_count: int, mirror_state_count: int) -> tuple[Feature, ...]:
+    """All features of a camera with this sensor in front of this many scenes and mirror states."""
+    return (
+        *_device(),
+        *_image_format(shape_hw),
+        *_acquisition(),
+        *_trigger(),
+        *_analog(),
+        *_transport(),
+        *_user_set(),
+        *_twin(scene_count, mirror_state_count),
+    )
+
+
+def _device() -> tuple[Feature, ...]:
+    group = "DeviceControl"
+    texts = ("DeviceVendorName", "DeviceModelName", "DeviceVersion", "DeviceManufacturerInfo")
+    return (
+        *(Feature(name=n, category=group, kind="text", access="RO", register=n) for n in texts),
+        Feature(
+            name="DeviceSerialNumber", category=group, kind="text", access="RO", register="DeviceSerialNumber"
+        ),
+        Feature(name="DeviceID", category=group, kind="text", access="RO", register="DeviceSerialNumber"),
+        Feature(name="DeviceUserID", category=group, kind="text", register="DeviceUserID"),
+    )
+
+
+def _image_format(shape_hw: tuple[int, int]) -> tuple[Feature, ...]:
+    group = "ImageFormatControl"
+    height, width = shape_hw
+    fixed = (("SensorWidth", width), ("SensorHeight", height), ("WidthMax", width), ("HeightMax", height))
+    return (
+        *(Feature(name=n, category=group, access="RO", value=v, unit="px") for n, v in fixed),
+        Feature(
+            name="Width",
+            category=group,
+            value=width,
+            minimum=WIDTH_MIN,
+            maximum=width,
+            increment=WIDTH_STEP,
+            remainder_of=("WidthMax", "OffsetX"),
+            is_locked=True,
+            unit="px",
+        ),
+        Feature(
+            name="Height",
+            category=group,
+            value=height,
+            minimum=HEIGHT_MIN,
+            maximum=height,
+            increment=HEIGHT_STEP,
+            remainder_of=("HeightMax", "OffsetY"),
+            is_locked=True,
+            unit="px",
+        ),
+        Feature(
+            name="OffsetX",
+            category=group,
+            maximum=width,
+            increment=WIDTH_STEP,
+            remainder_of=("WidthMax", "Width"),
+            is_locked=True,
+            unit="px",
+        ),
+        Feature(
+            name="OffsetY",
+            category=group,
+            maximum=height,
+            increment=HEIGHT_STEP,
+            remainder_of=("HeightMax", "Height"),
+            is_locked=True,
+            unit="px",
+        ),
+        Feature(
+            name="PixelFormat",
+            category=group,
+            kind="enumeration",
+            value=MONO8,
+            entries=(("Mono8", MONO8),),
+            is_locked=True,
+        ),
+    )
+
+
+def _acquisition() -> tuple[Feature, ...]:
+    group = "AcquisitionControl"
+    return (
+        Feature(
+            name="AcquisitionMode",
+            category=group,
+            kind="enumeration",
+            entries=(("Continuous", 0), ("SingleFrame", 1)),
+            is_locked=True,
+        ),
+        Feature(name="AcquisitionStart", category=group, kind="command", access="WO"),
+        Feature(name="AcquisitionStop", category=group, kind="command", access="WO"),
+        Feature(name="AcquisitionFrameRateMode", category=group, kind="enumeration", value=1, entries=_OFF_ON),
+        Feature(
+            name="AcquisitionFrameRateEnable",
+            category=group,
+            kind="boolean",
+            register="AcquisitionFrameRateMode",
+            about="SFNC's name for AcquisitionFrameRateMode.",
+        ),
+        Feature(
+            name="AcquisitionFrameRate",
+            category=group,
+            kind="float",
+            value=10.0,
+            minimum=0.1,
+            maximum=RATE_MAX_HZ,
+            unit="Hz",
+        ),
+        Feature(
+            name="CurrentAcquisitionFrameRate",
+            category=group,
+            kind="float",
+            access="RO",
+            maximum=RATE_MAX_HZ,
+            unit="Hz",
+        ),
+        Feature(name="ExposureMode", category=group, kind="enumeration", entries=(("Timed", 0),), is_locked=True),
+        Feature(
+            name="ExposureTime",
+            category=group,
+            kind="float",
+            value=10_000.0,
+            minimum=EXPOSURE_MIN_US,
+            maximum=EXPOSURE_MAX_US,
+            unit="us",
+        ),
+        Feature(name="ExposureAuto", category=group, kind="enumeration", entries=(("Off", 0),)),
+    )
+
+
+def _trigger() -> tuple[Feature, ...]:
+    group = "TriggerControl"
+    sources = (("Software", 0), ("Line0", 1), ("Line2", 2), ("Line3", 3))
+    edges = (("RisingEdge", 0), ("FallingEdge", 1))
+    return (
+        Feature(
+            name="TriggerSelector",
+            category=group,
+            kind="enumeration",
+            entries=(("FrameStart", 0),),
+            is_locked=True,
+        ),
+        Feature(name="TriggerMode", category=group, kind="enumeration", entries=_OFF_ON),
+        Feature(
+            name="TriggerSource",
+            category=group,
+            kind="enumeration",
+            entries=sources,
+            about="The input lines exist; nothing is wired to them.",
+        ),
+        Feature(name="TriggerActivation", category=group, kind="enumeration", entries=edges),
+        Feature(name="TriggerSoftware", category=group, kind="command", access="WO"),
+    )
+
+
+def _analog() -> tuple[Feature, ...]:
+    group = "AnalogControl"
+    return (
+        Feature(name="GainSelector", category=group, kind="enumeration", entries=(("AnalogAll", 0),)),
+        Feature(name="Gain", category=group, kind="float", maximum=GAIN_MAX_DB, unit="dB"),
+        Feature(name="GainAuto", category=group, kind="enumeration", entries=(("Off", 0),)),
+    )
+
+
+def _user_set() -> tuple[Feature, ...]:
+    group = "UserSetControl"
+    return (
+        Feature(name="UserSetSelector", category=group, kind="enumeration", entries=(("Default", 0),)),
+        Feature(name="UserSetLoad", category=group, kind="command", access="WO", is_locked=True),
+    )
+
+
+def _twin(scene_count: int, mirror_state_count: int) -> tuple[Feature, ...]:
+    group = "TwinControl"
+    return (
+        Feature(
+            name="TwinSceneSelector",
+            category=group,
+            maximum=scene_count - 1,
+            about="Which scene the camera looks at; may change while streaming.",
+        ),
+        Feature(
+            name="TwinMirrorStateSelector",
+            category=group,
+            maximum=mirror_state_count - 1,
+            about="Which shape the mirror has; may change while streaming.",
+        ),
+        Feature(
+            name="TwinMissedTriggerCount",
+            category=group,
+            access="RO",
+            about="Triggers since AcquisitionStart that came too fast and made no frame.",
+        ),
+    )
+
+
+def _transport() -> tuple[Feature, ...]:
+    group = "TransportLayerControl"
+    size_bits = (0, 15)
+    return (
+        Feature(name="PayloadSize", category=group, access="RO", unit="B"),
+        Feature(name="TLParamsLocked", category=group, maximum=1),
+        Feature(
+            name="GevSCPSPacketSize",
+            category=group,
+            register="GevSCPS",
+            bits=size_bits,
+            minimum=bootstrap.PACKET_SIZE_MIN,
+            maximum=bootstrap.PACKET_SIZE_MAX,
+            increment=bootstrap.PACKET_SIZE_STEP,
+            is_locked=True,
+            unit="B",
+            about="Size of a stream packet with its IP, UDP and GVSP headers.",
+        ),
+        Feature(name="GevSCPSFireTestPacket", category=group, kind="command", register="GevSCPS", bits=(31, 31)),
+        Feature(name="GevSCPSDoNotFragment", category=group, kind="boolean", register="GevSCPS", bits=(30, 30)),
+        Feature(
+            name="GevSCPD",
+            category=group,
+            register="GevSCPD",
+            maximum=1_000_000,
+            about="Pause between two stream packets, timestamp ticks.",
+        ),
+        Feature(name="GevSCDA", category=group, register="GevSCDA"),
+        Feature(name="GevSCPHostPort", category=group, register="GevSCPHostPort", maximum=0xFFFF),
+        Feature(name="GevCurrentIPAddress", category=group, access="RO", register="GevCurrentIPAddress"),
+        Feature(
+            name="GevHeartbeatTimeout",
+            category=group,
+            register="GevHeartbeatTimeout",
+            minimum=bootstrap.HEARTBEAT_MIN_MS,
+            unit="ms",
+        ),
+        Feature(
+            name="GevTimestampTickFrequency",
+            category=group,
+            access="RO",
+            register="GevTimestampTickFrequency",
+            length=8,
+            unit="Hz",
+        ),
+        Feature(
+            name="GevTimestampControlLatch",
+            category=group,
+            kind="command",
+            access="WO",
+            register="GevTimestampControl",
+            command=bootstrap.TIMESTAMP_LATCH,
+        ),
+        Feature(
+            name="GevTimestampControlReset",
+            category=group,
+            kind="command",
+            access="WO",
+            register="GevTimestampControl",
+            command=bootstrap.TIMESTAMP_RESET,
+        ),
+        Feature(name="GevTimestampValue", category=group, access="RO", register="GevTimestampValue", length=8),
+    )

@@ -1,0 +1,42 @@
+"""What a virtual camera looks at: anything that makes one full-sensor frame for one trigger."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from twinlens.pixels import Mono8
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One exposure: when, of what, and how."""
+
+    trigger_index: int
+    """0 for the first trigger after arming; both cameras' shots of one trigger carry the same."""
+    scene_index: int
+    mirror_state_index: int
+    exposure_us: float
+    gain_db: float
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """The world in front of one virtual camera."""
+
+    @property
+    def shape_hw(self) -> tuple[int, int]:
+        """Height and width of the sensor in px."""
+        ...
+
+    @property
+    def scene_count(self) -> int:
+        """How many scenes the feature TwinSceneSelector can choose from."""
+        ...
+
+    @property
+    def mirror_state_count(self) -> int:
+        """How many states the feature TwinMirrorStateSelector can choose from."""
+        ...
+
+    def frame(self, shot: Shot) -> Mono8:
+        """The whole sensor as exposed by `shot`, before the trigger stamp; the caller owns the array."""
+        ...
