@@ -1,1 +1,41 @@
-"""Floor 5: aligned pairs in HDF5, with honest splits."""
+"""Floor 5: aligned pairs in HDF5, with honest splits.
+
+Names load when first used: reading needs numpy and h5py, batches add torch, and only building needs more.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twinlens.dataset.batches import Batch as Batch
+    from twinlens.dataset.batches import as_batch as as_batch
+    from twinlens.dataset.batches import random_batches as random_batches
+    from twinlens.dataset.build import DatasetSettings as DatasetSettings
+    from twinlens.dataset.build import build_dataset as build_dataset
+    from twinlens.dataset.paired import PairedDataset as PairedDataset
+    from twinlens.dataset.paired import PairSplit as PairSplit
+    from twinlens.dataset.paired import StoredPair as StoredPair
+    from twinlens.dataset.patches import Crop as Crop
+    from twinlens.dataset.patches import random_crops as random_crops
+    from twinlens.dataset.schema import MirrorStateRecord as MirrorStateRecord
+    from twinlens.dataset.schema import Provenance as Provenance
+    from twinlens.dataset.schema import Source as Source
+    from twinlens.dataset.splits import split_scenes as split_scenes
+    from twinlens.dataset.summary import DatasetReport as DatasetReport
+
+_HOMES = {
+    "batches": ("Batch", "as_batch", "random_batches"),
+    "build": ("DatasetSettings", "build_dataset"),
+    "paired": ("PairSplit", "PairedDataset", "StoredPair"),
+    "patches": ("Crop", "random_crops"),
+    "schema": ("MirrorStateRecord", "Provenance", "Source"),
+    "splits": ("split_scenes",),
+    "summary": ("DatasetReport",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"twinlens.dataset.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

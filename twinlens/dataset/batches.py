@@ -1,0 +1,54 @@
+"""Batches for training: the one place where integers become floats in [0, 1]. The only file here with torch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from twinlens.dataset.paired import PairSplit, StoredPair
+from twinlens.dataset.patches import Crop, random_crops
+from twinlens.pixels import Mask, Mono
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Aligned images on the CPU, contiguous."""
+
+    input: torch.Tensor
+    """(b, c, h, w) float32 in [0, 1]; camera B."""
+    target: torch.Tensor
+    """(b, c, h, w) float32 in [0, 1]; camera A on B's grid."""
+    mask: torch.Tensor
+    """(b, 1, h, w) float32: 1 where input and target can be compared, else 0."""
+
+
+def random_batches(
+    split: PairSplit, *, crop_px: int, batch_size: int, rng: np.random.Generator, steps: int
+) -> Iterator[Batch]:
+    """`steps` batches of random aligned crops; the same `rng` state gives the same batches.
+
+    Raises:
+        DatasetError: the frames are smaller than `crop_px`.
+    """
+    crops = random_crops(split, crop_px=crop_px, rng=rng)
+    return (as_batch(list(islice(crops, batch_size)), bit_depth=split.bit_depth) for _ in range(steps))
+
+
+def as_batch(images: Sequence[StoredPair | Crop], *, bit_depth: int) -> Batch:
+    """Stack pairs or crops of one size; `bit_depth` names the grey level that becomes 1.0: 2**bit_depth - 1."""
+    full_scale = float(2**bit_depth - 1)
+    return Batch(
+        input=_stacked([one.input for one in images], full_scale),
+        target=_stacked([one.target for one in images], full_scale),
+        mask=_stacked([one.mask for one in images], 1.0),
+    )
+
+
+def _stacked(planes: Sequence[Mono | Mask], full_scale: float) -> torch.Tensor:
+    stacked = np.empty((len(planes), 1, *planes[0].shape), np.float32)
+    for plane, place in zip(planes, stacked, strict=True):
+        # One pass from the file's pages to the batch: read, widen and divide.
+        np.divide(plane, np.float32(full_scale), out=place[0], dtype=np.float32)
+    return torch.from_numpy(stacked)

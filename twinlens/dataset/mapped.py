@@ -1,0 +1,115 @@
+"""Frames of an HDF5 file as memory-mapped views: no handle stays open, nothing is copied, fork is harmless."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from twinlens.errors import CorruptError, FormatError
+
+
+class MappedFile:
+    """A read-only file that maps itself into memory at the first view, anew in every process it is sent to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp = _stamp(path)
+        self._bytes: NDArray[np.uint8] | None = None
+
+    @property
+    def size(self) -> int:
+        """Length of the file in bytes."""
+        return self._stamp[0]
+
+    def view(self, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """An array that lies at `offset` bytes; it must lie inside the file.
+
+        Raises:
+            CorruptError: the file is no longer the one that was opened.
+        """
+        if self._bytes is None:
+            if _stamp(self.path) != self._stamp:
+                raise CorruptError(
+                    f"{self.path} changed after it was opened", hint="datasets never change: open it again"
+                )
+            self._bytes = np.memmap(self.path, np.uint8, mode="r")
+        return np.ndarray(shape, dtype, buffer=self._bytes.data, offset=offset)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_bytes": None}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as cause:
+        raise CorruptError(f"{path} has gone: {cause}", hint="put it back, or open another") from cause
+    return found.st_size, found.st_mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class FrameStack:
+    """The frames of one (n, h, w) dataset."""
+
+    file: MappedFile
+    offsets: NDArray[np.int64]
+    """(n,) where each frame begins, in bytes."""
+    shape_hw: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        """Frame `index` as a read-only (h, w) view."""
+        return self.file.view(int(self.offsets[index]), self.shape_hw, self.dtype)
+
+
+def locate_frames(dataset: h5py.Dataset, file: MappedFile, *, dtype: np.dtype[Any] | None = None) -> FrameStack:
+    """Find the frames of `dataset` (n, h, w) inside `file`: contiguous, or one whole unfiltered frame per chunk.
+
+    Where `dtype` is given, the bytes are read as that type of the same size, not as the one stored.
+
+    Raises:
+        FormatError: the frames are stored in another way, and cannot be mapped.
+        CorruptError: a frame is missing, or ends beyond the end of the file.
+    """
+    count, *shape = dataset.shape
+    shape_hw = (int(shape[0]), int(shape[1]))
+    frame_bytes = shape_hw[0] * shape_hw[1] * dataset.dtype.itemsize
+    if dataset.chunks is None:
+        offsets = dataset.id.get_offset() + frame_bytes * np.arange(count, dtype=np.int64)
+    elif dataset.chunks == (1, *shape_hw) and dataset.id.get_create_plist().get_nfilters() == 0:
+        offsets = _chunk_offsets(dataset, file.path)
+    else:
+        raise FormatError(
+            f"{file.path}: {dataset.name} is stored in chunks {dataset.chunks} with filters; "
+            "whole frames without a filter are needed",
+            hint=f"h5repack -l {dataset.name}:CONTI -f {dataset.name}:NONE undoes it",
+        )
+    end = int(offsets.max(initial=0)) + frame_bytes
+    if end > file.size:
+        raise CorruptError(
+            f"{file.path}: {dataset.name} ends at byte {end}, the file at {file.size}",
+            hint="the file was cut short: copy or build it again",
+        )
+    return FrameStack(file, offsets, shape_hw, np.dtype(dtype or dataset.dtype))
+
+
+def _chunk_offsets(dataset: h5py.Dataset, path: Path) -> NDArray[np.int64]:
+    offsets = np.full(dataset.shape[0], -1, np.int64)
+
+    def note(chunk: Any) -> None:
+        offsets[chunk.chunk_offset[0]] = chunk.byte_offset
+
+    dataset.id.chunk_iter(note)
+    missing = np.flatnonzero(offsets < 0)
+    if missing.size:
+        raise CorruptError(
+            f"{path}: {dataset.name} has no pixels for {missing.size} of {len(offsets)} frames",
+            hint="the file was never finished: build it again",
+        )
+    return offsets

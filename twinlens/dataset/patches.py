@@ -1,0 +1,70 @@
+"""Aligned crops: the same place of input, target and mask, without touching the rest of the frame."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from twinlens.dataset.paired import PairSplit
+from twinlens.errors import DatasetError
+from twinlens.pixels import Mask, Mono
+
+MIN_VALID = 0.95
+TRIES = 8
+"""Places looked at within one pair for enough valid pixels: masks come from the overlap of two cameras and
+cover most of a frame, so a pair that fails this often is a poor one, and its best place is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """One place of one pair, as read-only views into the file."""
+
+    input: Mono
+    target: Mono
+    mask: Mask
+    index: int
+    """Of the pair within its split."""
+    top: int
+    left: int
+
+
+def random_crops(split: PairSplit, *, crop_px: int, rng: np.random.Generator) -> Iterator[Crop]:
+    """Endless crops of crop_px x crop_px: every pair once per round, in an order and at places drawn from `rng`.
+
+    A crop is at least `MIN_VALID` valid where `TRIES` draws find such a place, else the best place they saw.
+
+    Raises:
+        DatasetError: the frames are smaller than `crop_px`.
+    """
+    if crop_px < 1:
+        raise ValueError(f"crop_px is {crop_px}; at least 1 is needed")
+    if crop_px > min(split.shape_hw):
+        height, width = split.shape_hw
+        raise DatasetError(
+            f"{split.dataset.path}: frames are {width}x{height} px, crops of {crop_px} px were asked for",
+            hint=f"choose crops of at most {min(height, width)} px",
+        )
+    return _rounds(split, crop_px, rng)
+
+
+def _rounds(split: PairSplit, crop_px: int, rng: np.random.Generator) -> Iterator[Crop]:
+    while True:
+        for index in rng.permutation(len(split)).tolist():
+            yield _random_crop(split, index, crop_px=crop_px, rng=rng)
+
+
+def _random_crop(split: PairSplit, index: int, *, crop_px: int, rng: np.random.Generator) -> Crop:
+    frames = split.frames(index)
+    mask = frames[2]
+    height, width = split.shape_hw
+    best, most_valid = (0, 0), -1
+    for _ in range(TRIES):
+        top, left = int(rng.integers(height - crop_px + 1)), int(rng.integers(width - crop_px + 1))
+        valid = int(np.count_nonzero(mask[top : top + crop_px, left : left + crop_px]))
+        if valid > most_valid:
+            best, most_valid = (top, left), valid
+        if valid >= MIN_VALID * crop_px**2:
+            break
+    top, left = best
+    window = np.s_[top : top + crop_px, left : left + crop_px]
+    return Crop(frames[0][window], frames[1][window], mask[window], index, top, left)

@@ -1,0 +1,95 @@
+"""The names and types inside a `twinlens.pairs` file, and the plain values that describe where it comes from.
+
+`/pairs/{input,target,mask}` are (n, h, w), one whole frame per chunk and no filter. Chunks let the file grow by
+one pair at a time while the number of pairs is unknown; left unfiltered, a chunk is simply the frame's bytes at
+some offset, so a reader maps it into memory as fast as one contiguous block (measured within 5 %).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import h5py
+import numpy as np
+
+SCHEMA = "twinlens.pairs"
+SCHEMA_VERSION = "1.0.0"
+LIBVER = ("v110", "v110")
+"""Superblock 3: checksummed metadata, and every HDF5 since 1.10 reads it, whichever release wrote it."""
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+SCHEME = "/splits/default"
+
+ID_BYTES = 96
+PAIR_ID_BYTES = 26
+"""128 bits in base 32."""
+
+PAIR_ROW = np.dtype(
+    [
+        ("pair_id", f"S{PAIR_ID_BYTES}"),
+        ("group_id", "<i4"),
+        ("session_id", f"S{ID_BYTES}"),
+        ("trigger_index", "<u8"),
+        ("skew_ns", "<i8"),
+        ("mirror_state", "<i4"),
+        ("bit_depth", "u1"),
+        ("exposure_us", "<f4"),
+        ("gain_db", "<f4"),
+        ("residual_px", "<f4"),
+        ("residual_p95_px", "<f4"),
+        ("ncc", "<f4"),
+        ("kernel_sigma_px", "<f4"),
+        ("overlap", "<f4"),
+        ("sat_frac", "<f4"),
+        ("psnr_db", "<f4"),
+        ("lapvar_in", "<f4"),
+        ("lapvar_tg", "<f4"),
+        ("xxh_in", "<u8"),
+        ("xxh_tg", "<u8"),
+        ("flags", "<u4"),
+    ]
+)
+"""One row of `/pairs/table`. `group_id` and `mirror_state` are rows of `/groups/table` and `/mirror_states`;
+psnr_db and lapvar are over valid pixels; no bit of `flags` has a meaning yet."""
+
+_TEXT = h5py.string_dtype()
+
+GROUP_ROW = np.dtype([("group_id", "<i4"), ("name", _TEXT), ("scene", _TEXT), ("session_id", _TEXT)])
+"""One row of `/groups/table`; `session_id` lists the sessions that saw the scene, one per line."""
+
+MIRROR_ROW = np.dtype([("label", _TEXT), ("values", h5py.vlen_dtype(np.float64)), ("unit", _TEXT)])
+"""One row of `/mirror_states`."""
+
+SOURCE_ROW = np.dtype([("session_id", _TEXT), ("path", _TEXT), ("sha256", _TEXT)])
+"""One row of `/provenance/sources`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorStateRecord:
+    """What the deformable mirror was told to do, as far as it is known."""
+
+    label: str
+    values: tuple[float, ...] = ()
+    """Drive values in `unit`; empty when unknown."""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A session that pairs were taken from."""
+
+    session_id: str
+    path: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a dataset comes from; none of it enters the content hash."""
+
+    config_json: str = "{}"
+    """The settings of every stage that had a part in it."""
+    calibration_json: str = "{}"
+    sources: tuple[Source, ...] = ()
+    mirror_states: tuple[MirrorStateRecord, ...] = ()
+    """Drive values by label; a label that pairs use and that is missing here is stored without values."""
