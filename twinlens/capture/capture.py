@@ -2,12 +2,12 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 
+from twinlens.capture.clock import Skew, measure_skew
 from twinlens.capture.frame import CameraRole, FrameRecord, MirrorState
 from twinlens.capture.genicam import FeatureValue
 from twinlens.capture.pairing import Gap, pair_records
@@ -51,8 +51,8 @@ class CaptureReport:
     frames_lost: int
     """Frames that a trigger asked for and that are not on disk."""
     ledger: tuple[Gap, ...]
-    skew_us: dict[str, float]
-    """B's camera time minus A's: median, p95, max of the magnitude. Empty without camera times."""
+    skew: Skew | None
+    """None without pairs or camera times."""
     flushed_frames: dict[str, int]
     stream: dict[str, dict[str, int]]
     """Per camera: the producer's counters; empty until the end."""
@@ -65,7 +65,7 @@ class CaptureReport:
         return self.pairs >= self.pairs_wanted
 
 
-def capture(settings: RigSettings, takes: Sequence[Take], *, out: Path) -> Iterator[CaptureReport]:
+def capture(settings: RigSettings, takes: Sequence[Take], *, out: Path) -> Generator[CaptureReport, None, None]:
     """Record a session into a new folder below `out`; yields a report after each trigger, the last at the end.
 
     The folder has its final name only once it is sealed. Whatever ends the recording early (a lost camera,
@@ -150,7 +150,7 @@ class _Recording:
             frames={role: sum(r.camera == role for r in self._records) for role in ("a", "b")},
             frames_lost=2 * self._triggers - len(self._records) if shape_known else 0,
             ledger=self._ledger(),
-            skew_us=_skew_us(pairs),
+            skew=measure_skew(pairs),
             flushed_frames=dict(self._flushed.items()),
             stream={role: finished.stream for role, finished in self._finished.items()},
             producer=self._producer.name,
@@ -190,17 +190,6 @@ class _Recording:
         # A frame that came late, after its gap was noted, is no gap.
         there = {(record.camera, record.trigger_index) for record in self._records}
         return tuple(gap for gap in self._gaps if (gap.camera, gap.trigger_index) not in there)
-
-
-def _skew_us(pairs: Sequence[tuple[FrameRecord, FrameRecord]]) -> dict[str, float]:
-    if not pairs or any(a.camera_time_ns == 0 or b.camera_time_ns == 0 for a, b in pairs):
-        return {}
-    skews = sorted(abs(b.camera_time_ns - a.camera_time_ns) / 1000 for a, b in pairs)
-    return {
-        "median": median(skews),
-        "p95": skews[min(len(skews) - 1, int(0.95 * len(skews)))],
-        "max": skews[-1],
-    }
 
 
 def require_complete(report: CaptureReport) -> None:

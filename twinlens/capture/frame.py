@@ -57,13 +57,15 @@ class FramePair:
     b: Frame
     scene: str
     mirror_state: MirrorState
+    clock_offset_ns: int = 0
+    """B's clock minus A's over the session."""
+
+    @property
+    def skew_ns(self) -> int:
+        """B's exposure time minus A's, with the offset of their clocks removed."""
+        return self.b.record.camera_time_ns - self.a.record.camera_time_ns - self.clock_offset_ns
 
     @property
     def trigger_index(self) -> int:
         """The trigger both frames answer."""
         return self.a.record.trigger_index
-
-    @property
-    def skew_ns(self) -> int:
-        """Camera time of B minus camera time of A; a synchronisation error only if the clocks share an origin."""
-        return self.b.record.camera_time_ns - self.a.record.camera_time_ns

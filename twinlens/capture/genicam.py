@@ -135,8 +135,11 @@ class Camera:
         return {name: int(getattr(nodes, name).value) for name in names if nodes and hasattr(nodes, name)}
 
     def close(self) -> None:
-        """Give the camera back."""
-        self._acquirer.destroy()
+        """Give the camera back; a camera that is gone already is only logged."""
+        try:
+            self._acquirer.destroy()
+        except (genapi.GenericException, gentl.GenericException) as error:
+            log.warning("camera %s could not be closed: %s", self.info.serial, _first_line(error))
 
     def _node(self, name: str) -> Any:
         try:

@@ -116,9 +116,8 @@ class Recorder:
             attributes = {**self._attributes, "segment_index": self._segment_count, "role": self._camera}
             self._segment = _Segment(path, frame.pixels.shape, frame.pixels.dtype, attributes)
             self._segment_count += 1
-        pixels = np.ascontiguousarray(frame.pixels)
-        record = replace(frame.record, xxh3=xxhash.xxh3_64_intdigest(pixels.data))
-        self._segment.append(pixels, record)
+        record = replace(frame.record, xxh3=xxhash.xxh3_64_intdigest(frame.pixels.data))
+        self._segment.append(frame.pixels, record)
         if self._segment.frames == SEGMENT_FRAMES:
             self._seal()
         self._on_written(record)

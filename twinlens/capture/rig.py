@@ -4,7 +4,6 @@ import multiprocessing
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import TracebackType
@@ -142,7 +141,6 @@ class _Link:
     def __init__(self, job: Job) -> None:
         self.role = job.role
         context = multiprocessing.get_context("spawn")
-        self._connection: Connection[Command, Any]
         self._connection, far_end = context.Pipe()
         self._process: SpawnProcess = context.Process(
             target=run_worker, args=(far_end, job), name=f"camera-{job.role}", daemon=True

@@ -13,6 +13,7 @@ from typing import Any, overload
 
 import h5py
 
+from twinlens.capture.clock import clock_offset_ns
 from twinlens.capture.frame import CameraRole, Frame, FramePair, FrameRecord, MirrorState
 from twinlens.capture.pairing import Gap, pair_records
 from twinlens.capture.recorder import DETECTOR, read_rows
@@ -87,12 +88,14 @@ class Session:
         a, b = self._records["a"], self._records["b"]
         place_a = {entry.record.trigger_index: entry for entry in a}
         place_b = {entry.record.trigger_index: entry for entry in b}
+        paired = pair_records((e.record for e in a), (e.record for e in b))
+        offset_ns = clock_offset_ns(paired)
         indices = [
             record_a.trigger_index
-            for record_a, _ in pair_records((e.record for e in a), (e.record for e in b))
+            for record_a, _ in paired
             if mirror_state is None or self._take(record_a.trigger_index).mirror_state.label == mirror_state
         ]
-        places = [(place_a[i], place_b[i], self._take(i)) for i in indices]
+        places = [_PairPlace(place_a[i], place_b[i], self._take(i), offset_ns) for i in indices]
         return SessionPairs(places)
 
     def mirror_states(self) -> tuple[MirrorState, ...]:
@@ -111,10 +114,18 @@ class _Place:
     row: int
 
 
+@dataclass(frozen=True, slots=True)
+class _PairPlace:
+    a: _Place
+    b: _Place
+    take: RecordedTake
+    clock_offset_ns: int
+
+
 class SessionPairs(Sequence[FramePair]):
     """The pairs of a session; indexing reads two frames from disk, nothing is kept."""
 
-    def __init__(self, places: Sequence[tuple[_Place, _Place, RecordedTake]]) -> None:
+    def __init__(self, places: Sequence[_PairPlace]) -> None:
         self._places = places
 
     def __len__(self) -> int:
@@ -127,8 +138,11 @@ class SessionPairs(Sequence[FramePair]):
     def __getitem__(self, index: int | slice) -> "FramePair | SessionPairs":
         if isinstance(index, slice):
             return SessionPairs(self._places[index])
-        a, b, take = self._places[index]
-        return FramePair(_read_frame(a), _read_frame(b), take.scene, take.mirror_state)
+        place = self._places[index]
+        take = place.take
+        return FramePair(
+            _read_frame(place.a), _read_frame(place.b), take.scene, take.mirror_state, place.clock_offset_ns
+        )
 
     def __iter__(self) -> Iterator[FramePair]:
         return (self[i] for i in range(len(self)))
@@ -139,15 +153,15 @@ class SessionPairs(Sequence[FramePair]):
     @property
     def scenes(self) -> tuple[str, ...]:
         """The scene of each pair, without reading frames."""
-        return tuple(take.scene for _, _, take in self._places)
+        return tuple(place.take.scene for place in self._places)
 
     def spread(self, count: int) -> "SessionPairs":
         """At most `count` pairs, as many different scenes as possible."""
         seen: Counter[str] = Counter()
         ranked = []
-        for position, (_, _, take) in enumerate(self._places):
-            ranked.append((seen[take.scene], position))
-            seen[take.scene] += 1
+        for position, scene in enumerate(self.scenes):
+            ranked.append((seen[scene], position))
+            seen[scene] += 1
         return SessionPairs([self._places[position] for _, position in sorted(ranked)[:count]])
 
 

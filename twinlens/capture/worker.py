@@ -103,6 +103,7 @@ def run_worker(connection: Connection, job: Job) -> None:
             finally:
                 camera.close()
     except TwinlensError as error:
+        log.debug("camera %s ends", job.role, exc_info=True)
         _send_quietly(connection, Failed(error))
     except EOFError:
         log.info("camera %s: the parent process is gone", job.role)
