@@ -1,0 +1,105 @@
+"""The virtual rig in a process of its own, for as long as a capture beside it lasts."""
+
+import multiprocessing
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from twinlens.capture.virtual.scenery import folder_scenery
+from twinlens.capture.virtual.serve import DEFAULT_ADDRESSES, DEFAULT_SERIALS, serve_rig
+from twinlens.capture.virtual.twin import RigTwin, TwinSettings
+from twinlens.errors import CaptureError, TwinlensError
+
+READY_TIMEOUT_S = 900.0
+"""Rendering 16 scenes at full size takes about a minute on one core."""
+
+
+def make_twin(settings: TwinSettings, scenes: Path | None = None) -> RigTwin:
+    """A twin that looks at the photographs in `scenes`, or at the bundled scenes.
+
+    Raises:
+        SettingsError: the folder holds no usable photograph.
+    """
+    return RigTwin(settings, scenes=folder_scenery(scenes) if scenes is not None else None)
+
+
+def render_ahead(twin: RigTwin) -> int:
+    """Render as many scenes as the twin keeps, so that no trigger waits for one; how many that is."""
+    height, width = twin.shape_hw
+    scene_bytes = 2 * height * width * (1 + len(twin.mirror_states))
+    count = min(len(twin.scene_names), (twin.settings.memory_mib << 20) // scene_bytes)
+    twin.prerender(range(count))
+    return count
+
+
+@contextmanager
+def virtual_rig(
+    settings: TwinSettings,
+    scenes: Path | None = None,
+    *,
+    addresses: Sequence[str] = DEFAULT_ADDRESSES,
+    serials: Sequence[str] = DEFAULT_SERIALS,
+) -> Iterator[None]:
+    """Serve two virtual cameras from another process until the context ends.
+
+    Raises:
+        TwinlensError: the cameras could not start.
+    """
+    context = multiprocessing.get_context("spawn")
+    near, far = context.Pipe()
+    arguments = (far, settings, scenes, tuple(addresses), tuple(serials))
+    process = context.Process(target=_serve_process, args=arguments, name="virtual-rig", daemon=True)
+    process.start()
+    far.close()
+    try:
+        _await_ready(near)
+        yield
+    finally:
+        near.close()  # the process sees the end of the pipe and leaves
+        process.join(10.0)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _await_ready(near: Connection) -> None:
+    if not near.poll(READY_TIMEOUT_S):
+        raise CaptureError(f"the virtual rig was not ready after {READY_TIMEOUT_S:.0f} s", hint="free some memory")
+    try:
+        answer = near.recv()
+    except EOFError as cause:
+        raise CaptureError(
+            "the virtual rig's process ended before it was ready", hint="its log says why"
+        ) from cause
+    if isinstance(answer, TwinlensError):
+        raise answer
+
+
+def _serve_process(
+    far: Connection,
+    settings: TwinSettings,
+    scenes: Path | None,
+    addresses: tuple[str, ...],
+    serials: tuple[str, ...],
+) -> None:
+
+    stop = threading.Event()
+    try:
+        twin = make_twin(settings, scenes)
+        render_ahead(twin)
+        threading.Thread(target=_stop_at_end_of_pipe, args=(far, stop), daemon=True).start()
+        views = (twin.view("a"), twin.view("b"))
+        serve_rig(views, stop, addresses=addresses, serials=serials, on_ready=lambda: far.send("ready"))
+    except KeyboardInterrupt:
+        pass  # Ctrl-C reaches the whole terminal group; the capture beside us reports it
+    except TwinlensError as error:
+        far.send(error)
+
+
+def _stop_at_end_of_pipe(far: Connection, stop: threading.Event) -> None:
+    try:
+        far.recv()
+    except (EOFError, OSError):
+        stop.set()
