@@ -24,16 +24,20 @@ class Skew:
 
 def clock_offset_ns(pairs: Sequence[tuple[FrameRecord, FrameRecord]]) -> int:
     """B's clock minus A's: the median over the pairs; 0 where a camera gave no time."""
-    if not pairs or any(a.camera_time_ns == 0 or b.camera_time_ns == 0 for a, b in pairs):
+    if not _have_times(pairs):
         return 0
     return int(median(b.camera_time_ns - a.camera_time_ns for a, b in pairs))
 
 
 def measure_skew(pairs: Sequence[tuple[FrameRecord, FrameRecord]]) -> Skew | None:
     """The spread of B's time minus A's around their offset; None without pairs or camera times."""
-    offset_ns = clock_offset_ns(pairs)
-    if offset_ns == 0:
+    if not _have_times(pairs):
         return None
+    offset_ns = clock_offset_ns(pairs)
     apart_us = sorted(abs(b.camera_time_ns - a.camera_time_ns - offset_ns) / 1000 for a, b in pairs)
     p95 = apart_us[min(len(apart_us) - 1, int(0.95 * len(apart_us)))]
     return Skew(HOW_MEASURED, float(median(apart_us)), p95, apart_us[-1])
+
+
+def _have_times(pairs: Sequence[tuple[FrameRecord, FrameRecord]]) -> bool:
+    return bool(pairs) and all(a.camera_time_ns and b.camera_time_ns for a, b in pairs)
