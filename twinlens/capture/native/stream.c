@@ -1,0 +1,247 @@
+/* DS...: the stream's life, acquisition and information. Buffers are in queues.c, the event in events.c. */
+#include "stream.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "errors.h"
+#include "system.h"
+
+enum { LEAST_BUFFERS = 4, SMALLEST_PACKET = 128 };
+
+static const struct feature features[] = {
+    {"StreamID", FEATURE_TEXT, STREAM_INFO_ID, "Identifies this stream"},
+    {"StreamType", FEATURE_TEXT, STREAM_INFO_TLTYPE, "Transport layer"},
+    {"StreamIsGrabbing", FEATURE_INTEGER, STREAM_INFO_IS_GRABBING, "1 while acquisition runs"},
+    {"StreamAnnouncedBufferCount", FEATURE_INTEGER, STREAM_INFO_NUM_ANNOUNCED, "Buffers announced"},
+    {"StreamInputBufferCount", FEATURE_INTEGER, STREAM_INFO_NUM_QUEUED, "Buffers that wait to be filled"},
+    {"StreamOutputBufferCount", FEATURE_INTEGER, STREAM_INFO_NUM_AWAIT_DELIVERY, "Buffers that wait to be fetched"},
+    {"StreamDeliveredFrameCount", FEATURE_INTEGER, STREAM_INFO_TOTAL_DELIVERED,
+     "Frames delivered since the stream was opened, incomplete ones included"},
+    {"StreamIncompleteFrameCount", FEATURE_INTEGER, STREAM_INFO_INCOMPLETE, "Of those, frames with packets missing"},
+    {"StreamLostPacketCount", FEATURE_INTEGER, STREAM_INFO_LOST_PACKETS, "Packets missing in frames that were seen"},
+    {"StreamUnderrunCount", FEATURE_INTEGER, STREAM_INFO_NUM_UNDERRUN, "Frames that found no queued buffer"},
+    {"StreamPacketSize", FEATURE_INTEGER, STREAM_INFO_PACKET_SIZE, "Bytes per packet with IP, UDP and GVSP headers"},
+    {"StreamReceiveBufferSize", FEATURE_INTEGER, STREAM_INFO_RECEIVE_BUFFER, "Bytes of socket memory granted"},
+};
+static const struct description description = {
+    .model = "Stream",
+    .port_name = "StreamPort",
+    .module = "TLDataStream",
+    .features = features,
+    .feature_count = sizeof features / sizeof *features,
+};
+
+static GC_ERROR answer_locked(const struct stream *stream, int32_t command, const struct answer *answer) {
+    const struct buffer_pool *pool = &stream->pool;
+    switch (command) {
+        case STREAM_INFO_ID: return answer_text(answer, STREAM_ID);
+        case STREAM_INFO_TLTYPE: return answer_text(answer, TRANSPORT);
+        case STREAM_INFO_NUM_DELIVERED: return answer_u64(answer, pool->total.delivered - stream->then.delivered);
+        case STREAM_INFO_NUM_UNDERRUN: return answer_u64(answer, pool->total.underruns);
+        case STREAM_INFO_NUM_STARTED: return answer_u64(answer, pool->total.started - stream->then.started);
+        case STREAM_INFO_NUM_ANNOUNCED:
+            return answer_size(answer, pool_count(pool, PLACE_CLIENT) + pool_count(pool, PLACE_INPUT) +
+                                           pool_count(pool, PLACE_FILLING) + pool_count(pool, PLACE_OUTPUT));
+        case STREAM_INFO_NUM_QUEUED: return answer_size(answer, pool_count(pool, PLACE_INPUT));
+        case STREAM_INFO_NUM_AWAIT_DELIVERY: return answer_size(answer, pool_count(pool, PLACE_OUTPUT));
+        case STREAM_INFO_IS_GRABBING: return answer_bool(answer, stream->receiver != NULL);
+        case STREAM_INFO_DEFINES_PAYLOADSIZE: return answer_bool(answer, 0);
+        case STREAM_INFO_PAYLOAD_SIZE: return fail(GC_ERR_NOT_AVAILABLE, "the camera's PayloadSize feature says it");
+        case STREAM_INFO_NUM_CHUNKS_MAX: return answer_size(answer, 0);
+        case STREAM_INFO_BUF_ANNOUNCE_MIN: return answer_size(answer, LEAST_BUFFERS);
+        case STREAM_INFO_BUF_ALIGNMENT: return answer_size(answer, 1);
+        case STREAM_INFO_INCOMPLETE: return answer_u64(answer, pool->total.incomplete);
+        case STREAM_INFO_LOST_PACKETS: return answer_u64(answer, pool->total.lost_packets);
+        case STREAM_INFO_TOTAL_DELIVERED: return answer_u64(answer, pool->total.delivered);
+        case STREAM_INFO_PACKET_SIZE: return answer_u64(answer, stream->packet_size);
+        case STREAM_INFO_RECEIVE_BUFFER: return answer_u64(answer, stream->receive_buffer);
+        default: return answer_unknown(command);
+    }
+}
+
+static GC_ERROR stream_info(struct module *module, int32_t command, const struct answer *answer) {
+    struct stream *stream = (struct stream *)module;
+    pthread_mutex_lock(&stream->lock);
+    GC_ERROR result = answer_locked(stream, command, answer);
+    pthread_mutex_unlock(&stream->lock);
+    return result;
+}
+
+static struct device *device_of(struct stream *stream) { return (struct device *)stream->module.parent; }
+
+/* Ends acquisition; the caller holds `control`. */
+static void stop_receiving(struct stream *stream, bool finish_frames) {
+    pthread_mutex_lock(&stream->lock);
+    struct receiver *receiver = stream->receiver;
+    pthread_mutex_unlock(&stream->lock);
+    if (receiver == NULL) return;
+    receiver_stop(receiver, finish_frames);
+    pthread_mutex_lock(&stream->lock);
+    stream->receiver = NULL;
+    stream->stops++;
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->lock);
+    /* Port 0 stops a camera at once, even one that was never told AcquisitionStop. */
+    (void)gvcp_write_register(&device_of(stream)->gvcp, REGISTER_STREAM_PORT, 0);
+}
+
+static void stream_interrupt(struct module *module) {
+    struct stream *stream = (struct stream *)module;
+    pthread_mutex_lock(&stream->control);
+    pthread_mutex_lock(&stream->lock);
+    stream->closing = true;
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->lock);
+    stop_receiving(stream, false);
+    pthread_mutex_unlock(&stream->control);
+}
+
+static void stream_destroy(struct module *module) {
+    struct stream *stream = (struct stream *)module;
+    pthread_cond_destroy(&stream->changed);
+    pthread_mutex_destroy(&stream->lock);
+    pthread_mutex_destroy(&stream->control);
+    free(stream);
+}
+
+static const struct module_class stream_class = {
+    .kind = KIND_STREAM,
+    .name = "data stream",
+    .description = &description,
+    .info = stream_info,
+    .interrupt = stream_interrupt,
+    .destroy = stream_destroy,
+};
+
+static void init_stream(struct stream *stream) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&stream->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&stream->control, NULL);
+    pthread_mutex_init(&stream->lock, NULL);
+    pool_init(&stream->pool);
+}
+
+GC_ERROR stream_open(struct device *device, DS_HANDLE *handle) {
+    if (module_count_children(&device->module, KIND_STREAM) > 0)
+        return fail(GC_ERR_RESOURCE_IN_USE, "%s: the stream is open already", device->gvcp.who);
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL) return fail(GC_ERR_OUT_OF_MEMORY, "no memory for the stream");
+    init_stream(stream);
+    GC_ERROR result = device_may_write(device) ? packet_size_negotiate(device, &stream->packet_size) : GC_ERR_SUCCESS;
+    if (result == GC_ERR_SUCCESS && !module_publish(&stream->module, &stream_class, &device->module))
+        result = fail(GC_ERR_OUT_OF_MEMORY, "no memory for the stream");
+    if (result == GC_ERR_SUCCESS)
+        *handle = stream->module.handle;
+    else
+        stream_destroy(&stream->module);
+    return result;
+}
+
+static struct stream *borrow(DS_HANDLE handle) { return (struct stream *)module_borrow(handle, KIND_STREAM); }
+
+GC_API DSClose(DS_HANDLE handle) {
+    struct stream *stream = borrow(handle);
+    return stream == NULL ? GC_ERR_INVALID_HANDLE : module_close(&stream->module);
+}
+
+GC_API DSGetInfo(DS_HANDLE handle, int32_t command, INFO_DATATYPE *type, void *buffer, size_t *size) {
+    struct answer answer = {type, buffer, size};
+    struct stream *stream = borrow(handle);
+    if (stream == NULL) return GC_ERR_INVALID_HANDLE;
+    return module_return(&stream->module, stream_info(&stream->module, command, &answer));
+}
+
+GC_API DSGetParentDev(DS_HANDLE handle, DEV_HANDLE *device) {
+    struct stream *stream = borrow(handle);
+    if (stream == NULL) return GC_ERR_INVALID_HANDLE;
+    if (device == NULL)
+        return module_return(&stream->module, fail(GC_ERR_INVALID_PARAMETER, "the handle pointer is NULL"));
+    *device = stream->module.parent->handle;
+    return module_return(&stream->module, GC_ERR_SUCCESS);
+}
+
+/* The camera's own packet size counts: a client may have changed it since the stream was opened. */
+static GC_ERROR read_packet_size(struct device *device, uint32_t *packet_size) {
+    uint32_t value = 0;
+    GC_ERROR result = gvcp_read_register(&device->gvcp, REGISTER_STREAM_PACKET_SIZE, &value);
+    *packet_size = value & UINT16_MAX;
+    if (result != GC_ERR_SUCCESS || *packet_size >= SMALLEST_PACKET) return result;
+    return fail(GC_ERR_INVALID_VALUE, "%s: its packet size is %u bytes, at least %d needed (GevSCPSPacketSize)",
+                device->gvcp.who, *packet_size, SMALLEST_PACKET);
+}
+
+static GC_ERROR direct_stream(struct device *device, struct in_addr local, uint16_t port) {
+    GC_ERROR result = gvcp_write_register(&device->gvcp, REGISTER_STREAM_DESTINATION, ntohl(local.s_addr));
+    return result == GC_ERR_SUCCESS ? gvcp_write_register(&device->gvcp, REGISTER_STREAM_PORT, port) : result;
+}
+
+/* Why acquisition cannot start now, or success; the caller holds `lock`. */
+static GC_ERROR check_startable(struct stream *stream) {
+    const char *who = device_of(stream)->gvcp.who;
+    if (stream->closing) return fail(GC_ERR_INVALID_HANDLE, "%s: the stream is being closed", who);
+    if (stream->receiver != NULL) return fail(GC_ERR_RESOURCE_IN_USE, "%s: acquisition runs already", who);
+    if (!device_may_write(device_of(stream))) return fail(GC_ERR_ACCESS_DENIED, "%s was opened read-only", who);
+    if (TAILQ_EMPTY(&stream->pool.announced)) return fail(GC_ERR_INVALID_BUFFER, "%s: no buffer is announced", who);
+    return GC_ERR_SUCCESS;
+}
+
+static GC_ERROR start(struct stream *stream, uint64_t frame_count) {
+    struct device *device = device_of(stream);
+    uint32_t packet_size = 0, receive_buffer = 0;
+    uint16_t port = 0;
+    pthread_mutex_lock(&stream->lock);
+    GC_ERROR result = check_startable(stream);
+    stream->then = stream->pool.total;
+    pthread_mutex_unlock(&stream->lock);
+    if (result == GC_ERR_SUCCESS) result = read_packet_size(device, &packet_size);
+    if (result != GC_ERR_SUCCESS) return result;
+    struct receiver_terms terms = {
+        .lock = &stream->lock,
+        .delivered = &stream->changed,
+        .pool = &stream->pool,
+        .local = gvcp_local_address(&device->gvcp),
+        .camera = device->identity.address.sin_addr,
+        .packet_size = packet_size,
+        .frame_count = frame_count,
+        .who = device->gvcp.who,
+    };
+    struct receiver *receiver = NULL;
+    result = receiver_start(&terms, &receiver, &port, &receive_buffer);
+    if (result != GC_ERR_SUCCESS) return result;
+    pthread_mutex_lock(&stream->lock);
+    stream->receiver = receiver;
+    stream->packet_size = packet_size;
+    stream->receive_buffer = receive_buffer;
+    pthread_mutex_unlock(&stream->lock);
+    result = direct_stream(device, terms.local, port);
+    if (result != GC_ERR_SUCCESS) stop_receiving(stream, false);
+    return result;
+}
+
+GC_API DSStartAcquisition(DS_HANDLE handle, int32_t flags, uint64_t frame_count) {
+    (void)flags;
+    struct stream *stream = borrow(handle);
+    if (stream == NULL) return GC_ERR_INVALID_HANDLE;
+    pthread_mutex_lock(&stream->control);
+    GC_ERROR result = start(stream, frame_count);
+    pthread_mutex_unlock(&stream->control);
+    return module_return(&stream->module, result);
+}
+
+GC_API DSStopAcquisition(DS_HANDLE handle, int32_t flags) {
+    struct stream *stream = borrow(handle);
+    if (stream == NULL) return GC_ERR_INVALID_HANDLE;
+    pthread_mutex_lock(&stream->control);
+    GC_ERROR result = GC_ERR_SUCCESS;
+    pthread_mutex_lock(&stream->lock);
+    if (stream->receiver == NULL) result = fail(GC_ERR_RESOURCE_IN_USE, "acquisition is not running");
+    pthread_mutex_unlock(&stream->lock);
+    if (result == GC_ERR_SUCCESS) stop_receiving(stream, (flags & ACQ_STOP_FLAGS_KILL) == 0);
+    pthread_mutex_unlock(&stream->control);
+    return module_return(&stream->module, result);
+}
