@@ -10,7 +10,10 @@ SUFFIXES = {".py", ".c", ".h", ".html", ".css", ".js"}
 
 def main() -> int:
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     paths = [Path(name) for name in listed.stdout.splitlines()]
     long = [
