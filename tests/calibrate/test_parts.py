@@ -1,0 +1,156 @@
+"""The parts of a calibration, each against its own little truth."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from twinlens.calibrate.equalise import blur_sigma_px, gaussian_blurred, kernel_blurred, smaller
+from twinlens.calibrate.frames import eroded, unsaturated
+from twinlens.calibrate.kernel import (
+    Spectra,
+    gauge_centroid_xy,
+    kernel_in_gauge,
+    kernel_sigma_px,
+    pair_spectra,
+    pooled,
+    window_px_for,
+)
+from twinlens.calibrate.orb import CoarseFit, coarse_fit, consensus
+from twinlens.calibrate.photometric import Photometric, fit_photometric, squared_radius
+from twinlens.calibrate.resample import whole
+from twinlens.calibrate.tile_lk import pooled_correction, tile_fits
+from twinlens.errors import DegenerateGeometryError
+
+SHAPE_HW = (512, 640)
+
+
+@pytest.mark.parametrize("sigma_px", [1.0, 2.0, 4.0])
+def test_the_blur_between_two_frames_is_measured_without_aligning_them(bench: Any, sigma_px: float) -> None:
+    rig = bench.rig(kernel=bench.gaussian(sigma_px), b_from_a=bench.homography(SHAPE_HW, shift_xy=(25, -14)))
+    assert blur_sigma_px(*rig.pair(0)) == pytest.approx(sigma_px, rel=0.25)
+
+
+def test_equal_frames_need_no_blur(bench: Any) -> None:
+    a = bench.rig().pair(0)[0]
+    assert blur_sigma_px(a, a) < 0.3
+
+
+def test_blurring_with_a_gaussian_kernel_is_gaussian_blurring(bench: Any) -> None:
+    picture = bench.leaves(SHAPE_HW, 5).astype(np.float32)
+    inner = (slice(16, -16), slice(16, -16))
+    by_kernel = kernel_blurred(picture, bench.gaussian(2.0))[inner]
+    assert by_kernel == pytest.approx(gaussian_blurred(picture, 2.0)[inner], abs=2e-3)
+
+
+def test_a_reduced_pixel_is_the_mean_of_those_it_replaces() -> None:
+    picture = np.arange(36, dtype=np.float32).reshape(6, 6)
+    assert smaller(picture, 3)[0, 0] == pytest.approx(picture[:3, :3].mean())
+
+
+def test_features_find_a_turned_and_blurred_camera_to_a_pixel(bench: Any) -> None:
+    rig = bench.rig(
+        b_from_a=bench.homography(SHAPE_HW, rotation_deg=10, scale=0.95, shift_xy=(18, 9)),
+        kernel=bench.gaussian(3.0),
+    )
+    a, b = (frame.astype(np.float32) for frame in rig.pair(0))
+    fit = coarse_fit(a, b, sigma_px=3.0, features=3000)
+    shape_error_px, mean_shift = rig.error_px(fit.b_from_a)
+    assert fit.inliers > 100
+    assert shape_error_px + np.linalg.norm(mean_shift) < 1.0
+
+
+def test_large_frames_are_matched_reduced_with_their_pixel_centres_kept(bench: Any) -> None:
+    shape_hw = (1100, 1700)
+    rig = bench.rig(shape_hw=shape_hw, b_from_a=bench.homography(shape_hw, scale=1.03), kernel=bench.gaussian(1.0))
+    a, b = (frame.astype(np.float32) for frame in rig.pair(0))
+    fit = coarse_fit(a, b, sigma_px=1.0, features=3000)
+    # Forgetting the (s - 1) / 2 of the pixel centres would cost (1.03 - 1) * 1 = 0.03 px and no more; the
+    # error itself must stay below a reduced pixel.
+    assert np.linalg.norm(rig.error_px(fit.b_from_a)[1]) < 1.0
+
+
+def test_one_wild_fit_does_not_sway_the_consensus(bench: Any) -> None:
+    good = [CoarseFit(bench.homography(SHAPE_HW, shift_xy=(5 + d, 0)), 500, 300) for d in (0.0, 0.4, 0.8)]
+    wild = CoarseFit(bench.homography(SHAPE_HW, shift_xy=(90, 40)), 500, 60)
+    assert np.array_equal(consensus([wild, *good], SHAPE_HW), good[1].b_from_a)
+    with pytest.raises(DegenerateGeometryError, match="disagree"):
+        consensus([wild, good[0]], SHAPE_HW)
+
+
+def test_tiles_measure_a_shift_under_any_gain_and_offset(bench: Any) -> None:
+    template = gaussian_blurred((200 * bench.leaves(SHAPE_HW, 6)).astype(np.float32), 2.0)
+    f_y, f_x = np.fft.fftfreq(SHAPE_HW[0])[:, None], np.fft.fftfreq(SHAPE_HW[1])[None, :]
+    moved = np.fft.ifft2(np.fft.fft2(template) * np.exp(-2j * np.pi * (f_x * 0.3 - f_y * 0.2))).real
+    fits = tile_fits(template, (0.7 * moved + 12).astype(np.float32), np.ones(SHAPE_HW, np.bool_), tile_px=64)
+    inner = (fits.centre_xy > 64).all(1) & (fits.centre_xy < [576, 448]).all(1)
+    assert inner.sum() > 20
+    assert np.median(fits.shift_xy[inner], axis=0) == pytest.approx([0.3, -0.2], abs=0.01)
+    assert np.median(fits.ncc) > 0.98
+
+
+def test_moving_tiles_do_not_pull_at_the_mapping(bench: Any) -> None:
+    rng = np.random.default_rng(2)
+    template = gaussian_blurred((200 * bench.leaves(SHAPE_HW, 7)).astype(np.float32), 2.0)
+    b = template + rng.standard_normal(SHAPE_HW).astype(np.float32)
+    b[128:256, 128:320] = template[128:256, 131:323]
+    fits = tile_fits(template, b, np.ones(SHAPE_HW, np.bool_), tile_px=64)
+    moved = pooled_correction([fits], SHAPE_HW).moved
+    assert np.abs(moved - np.eye(3)).max() < 0.1
+    assert np.abs(bench.apply(moved, np.array([[320.0, 256.0]])) - [320, 256]).max() < 0.05
+
+
+def test_a_flat_picture_has_no_textured_tile() -> None:
+    flat = np.full(SHAPE_HW, 80, np.float32)
+    fits = tile_fits(flat, flat, np.ones(SHAPE_HW, np.bool_), tile_px=64)
+    assert len(fits.shift_xy) == 0
+    assert len(fits.brightness_sums) == 80
+
+
+def test_an_asymmetric_kernel_is_found_and_recentred(bench: Any) -> None:
+    kernel = bench.aberrated(0.5)
+    usable = eroded(np.ones(SHAPE_HW, np.bool_), 34)
+    spectra = []
+    for seed in range(4):
+        a = (200 * bench.leaves(SHAPE_HW, seed)).astype(np.float32)
+        spectra.append(pair_spectra(a, kernel_blurred(a, kernel), usable, window_px=window_px_for(SHAPE_HW)))
+    found, shift_xy = kernel_in_gauge(pooled(spectra))
+    assert shift_xy == pytest.approx(gauge_centroid_xy(kernel), abs=0.1)
+    assert kernel_sigma_px(found) == pytest.approx(kernel_sigma_px(kernel), rel=0.2)
+    assert found.shape[0] % 2 == 1
+
+
+def test_a_correction_since_resampling_reaches_the_kernel_as_a_phase(bench: Any) -> None:
+    a = (200 * bench.leaves(SHAPE_HW, 8)).astype(np.float32)
+    usable = np.ones(SHAPE_HW, np.bool_)
+    b = kernel_blurred(a, bench.gaussian(2.0))
+    moved = np.array([[1.0, 0, 0.75], [0, 1, -0.5], [0, 0, 1]])
+    _, shift_xy = kernel_in_gauge(pair_spectra(a, b, usable, moved=moved, window_px=128))
+    assert shift_xy == pytest.approx((-0.75, 0.5), abs=0.05)
+
+
+def test_spectra_without_a_whole_window_are_refused() -> None:
+    nothing = np.zeros((256, 129))
+    with pytest.raises(DegenerateGeometryError, match="256 px windows"):
+        kernel_in_gauge(Spectra(nothing, nothing, nothing.astype(np.complex128), 0))
+
+
+def test_brightness_is_recovered_from_tile_sums(bench: Any) -> None:
+    truth = Photometric(gain=0.9, vignette=-0.12, offset=7.0)
+    a = gaussian_blurred((220 * bench.leaves(SHAPE_HW, 9)).astype(np.float32), 2.0)
+    b = truth.apply(a, squared_radius(SHAPE_HW, whole(SHAPE_HW)))
+    b[:128, :128] = 200  # a lamp that was switched on
+    found = fit_photometric([tile_fits(a, b, np.ones(SHAPE_HW, np.bool_), tile_px=64)], SHAPE_HW)
+    assert found.gain == pytest.approx(truth.gain, abs=2e-3)
+    assert found.vignette == pytest.approx(truth.vignette, abs=4e-3)
+    assert found.offset == pytest.approx(truth.offset, abs=0.2)
+
+
+def test_masks_shrink_from_holes_and_borders() -> None:
+    frame = np.full((9, 11), 100, np.uint8)
+    frame[4, 5] = 255
+    open_pixels = eroded(unsaturated(frame, 8), 1)
+    assert not open_pixels[3:6, 4:7].any()
+    assert not open_pixels[0].any()
+    assert open_pixels[2, 2]
+    assert not unsaturated(np.full((2, 2), 1023, np.uint16), 10).any()

@@ -1,0 +1,205 @@
+"""Tile-wise Lucas-Kanade: every tile says how far B's picture lies from the template, one homography explains all.
+
+Each tile is fitted with its own gain and offset, so vignettes, clouds and exposure do not pull at the geometry
+(B. D. Lucas, T. Kanade, IJCAI 1981; robust pooling by iteratively reweighted least squares).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from twinlens.calibrate.equalise import gaussian_blurred
+from twinlens.calibrate.resample import normalised
+from twinlens.pixels import Homography, Mask, MonoFloat, PointsXY
+
+_SMOOTHING_PX = 1.0
+"""Both pictures are smoothed by this: it hides interpolation and noise from the gradients."""
+_NOISE_CORRELATION = 4 * np.pi * _SMOOTHING_PX**2
+"""Pixels that share one noise sample after that smoothing."""
+_MIN_VALID = 0.6
+"""Share of usable pixels below which a tile is left out."""
+_WORST_SHIFT_SD_PX = 0.25
+"""A tile that knows its shift less well than this, in its worst direction, has no texture."""
+_MODEL_FLOOR_PX = 0.02
+"""What no homography explains: blur, distortion and parallax differ from tile to tile."""
+_DERIVATIVE = np.array([1, -8, 0, 8, -1], np.float32) / 12
+"""Central difference of fourth order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileFits:
+    """What the textured tiles of one pair, and the brightness of all of them, say."""
+
+    centre_xy: PointsXY
+    """(n, 2) px on B's grid, of the usable pixels of each tile."""
+    shift_xy: PointsXY
+    """(n, 2) px by which B's picture lies beyond the template's."""
+    covariance: NDArray[np.float64]
+    """(n, 2, 2) px^2 of the shifts, from noise alone."""
+    ncc: NDArray[np.float64]
+    """(n,) correlation of template and B."""
+    brightness_xy: PointsXY
+    """(m, 2) centres of all usable tiles, textured or not."""
+    brightness_sums: NDArray[np.float64]
+    """(m, 6): sums of t^2, t, 1, t b, b, b^2 over the usable pixels; t template, b B."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What all tiles ask of the homography."""
+
+    moved: Homography
+    """Left factor for b_from_a."""
+    covariance: NDArray[np.float64]
+    """(8, 8) of the parameters, in units of `scale_px`; robust, scaled to the residuals seen."""
+    residual_px: NDArray[np.float64]
+    """(n,) length of what every tile still asks for afterwards."""
+
+
+def tile_fits(template: MonoFloat, b: MonoFloat, usable: Mask, *, tile_px: int) -> TileFits:
+    """Fit every tile of B as gain * template(x - shift) + offset.
+
+    Args:
+        template: A on B's grid and as blurred as B, (h, w) grey levels.
+        b: (h, w) grey levels.
+        usable: pixels that count.
+        tile_px: side of a tile.
+    """
+    gram, centre_xy = _gram(template, b, usable, tile_px)
+    enough = gram[:, 3, 3] >= _MIN_VALID * tile_px**2
+    gram, centre_xy = gram[enough], centre_xy[enough]
+    rows, columns = [2, 2, 3, 2, 3, 4], [2, 3, 3, 4, 4, 4]
+    brightness = gram[:, rows, columns]
+    shift_xy, covariance = _solve_shift(gram)
+    worst_variance = np.linalg.eigvalsh(covariance)[:, 1] if len(gram) else np.empty(0)
+    textured = np.isfinite(worst_variance) & (worst_variance < _WORST_SHIFT_SD_PX**2)
+    return TileFits(
+        centre_xy=centre_xy[textured],
+        shift_xy=shift_xy[textured],
+        covariance=covariance[textured],
+        ncc=_correlation(brightness[textured]),
+        brightness_xy=centre_xy,
+        brightness_sums=brightness,
+    )
+
+
+def fitting_tile_px(tile_px: int, shape_hw: tuple[int, int]) -> int:
+    """`tile_px`, or less where a small frame would hold fewer than eight tiles a side."""
+    return min(tile_px, max(24, min(shape_hw) // 8))
+
+
+def pooled_correction(fits: Sequence[TileFits], shape_hw: tuple[int, int]) -> Correction:
+    """The small change of b_from_a that all pairs' tiles agree on, Cauchy weighted.
+
+    Args:
+        fits: tiles of all pairs, measured with the same b_from_a.
+        shape_hw: B's frame.
+    """
+    centre_xy = np.concatenate([fit.centre_xy for fit in fits])
+    shift_xy = np.concatenate([fit.shift_xy for fit in fits])
+    covariance = np.concatenate([fit.covariance for fit in fits]) + _MODEL_FLOOR_PX**2 * np.eye(2)
+    information = np.linalg.inv(covariance)
+    jacobian = displacement_jacobian(centre_xy, shape_hw)
+    weights = np.ones(len(shift_xy))
+    for _ in range(20):
+        normal = np.einsum("n,nij,nik,nkl->jl", weights, jacobian, information, jacobian, optimize=True)
+        right = np.einsum("n,nij,nik,nk->j", weights, jacobian, information, shift_xy, optimize=True)
+        parameters = np.linalg.solve(normal, right)
+        rest = shift_xy - jacobian @ parameters
+        distance2 = np.einsum("ni,nij,nj->n", rest, information, rest, optimize=True)
+        # The median of a chi-square of two degrees of freedom is 1.386: this is the noise scale actually seen.
+        scale2 = max(1e-6, float(np.median(distance2)) / 1.386)
+        weights = 1 / (1 + distance2 / (5.0 * scale2))
+    return Correction(
+        moved=_as_homography(parameters, shape_hw),
+        covariance=np.linalg.inv(normal) * scale2,
+        residual_px=np.hypot(rest[:, 0], rest[:, 1]),
+    )
+
+
+def correlation_where_a_varies(fit: TileFits, *, contrast: float) -> NDArray[np.float64]:
+    """Correlation (n,) of the tiles whose template varies by at least `contrast` grey levels (one sigma).
+
+    Unlike `ncc` it does not leave out tiles whose shift is unknown because B shows something else there.
+    """
+    tt, t, count = fit.brightness_sums.T[:3]
+    varies = tt / count - (t / count) ** 2 >= contrast**2
+    return _correlation(fit.brightness_sums[varies])
+
+
+def displacement_jacobian(points_xy: PointsXY, shape_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """Derivative (n, 2, 8) of where points of B's grid go, by the parameters of a small homography."""
+    scale_px = max(shape_hw) / 2
+    x, y = ((points_xy - _centre(shape_hw)) / scale_px).T
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    rows = [[one, x, y, zero, zero, zero, x * x, x * y], [zero, zero, zero, one, x, y, x * y, y * y]]
+    jacobian: NDArray[np.float64] = np.moveaxis(np.array(rows), 2, 0)
+    return jacobian
+
+
+def _as_homography(parameters: NDArray[np.float64], shape_hw: tuple[int, int]) -> Homography:
+    scale_px = max(shape_hw) / 2
+    p = parameters / scale_px
+    small = np.array([[1 + p[1], p[2], p[0]], [p[4], 1 + p[5], p[3]], [-p[6], -p[7], 1]])
+    centre = _centre(shape_hw)
+    px_from_unit = np.array([[scale_px, 0, centre[0]], [0, scale_px, centre[1]], [0, 0, 1]])
+    return normalised(px_from_unit @ small @ np.linalg.inv(px_from_unit))
+
+
+def _centre(shape_hw: tuple[int, int]) -> NDArray[np.float64]:
+    return np.array([(shape_hw[1] - 1) / 2, (shape_hw[0] - 1) / 2])
+
+
+def _gram(template: MonoFloat, b: MonoFloat, usable: Mask, tile_px: int) -> tuple[NDArray[np.float64], PointsXY]:
+    """Sums of products (n, 5, 5) of t_x, t_y, t, 1, b over each tile's usable pixels, and their centres (n, 2)."""
+    smooth_t = gaussian_blurred(template, _SMOOTHING_PX)
+    smooth_b = gaussian_blurred(b, _SMOOTHING_PX)
+    unit = np.ones(1, np.float32)
+    slope_x = cv2.sepFilter2D(smooth_t, cv2.CV_32F, _DERIVATIVE, unit)
+    slope_y = cv2.sepFilter2D(smooth_t, cv2.CV_32F, unit, _DERIVATIVE)
+    weight = usable.astype(np.float32)
+    rows, columns = (size // tile_px for size in b.shape)
+    within = (
+        np.stack(np.meshgrid(np.arange(tile_px), np.arange(tile_px)), axis=-1).reshape(-1, 2).astype(np.float32)
+    )
+    grams, centres = [], []
+    for row in range(rows):
+        band = slice(row * tile_px, (row + 1) * tile_px), slice(0, columns * tile_px)
+        channels = np.stack(
+            [slope_x[band], slope_y[band], smooth_t[band], np.ones_like(weight[band]), smooth_b[band]]
+        )
+        channels *= weight[band]
+        tiles = channels.reshape(5, tile_px, columns, tile_px).transpose(2, 0, 1, 3).reshape(columns, 5, -1)
+        grams.append((tiles @ tiles.swapaxes(1, 2)).astype(np.float64))
+        inner_xy = tiles[:, 3] @ within / np.maximum(tiles[:, 3].sum(axis=1, keepdims=True), 1)
+        centres.append(inner_xy + np.array([[column * tile_px, row * tile_px] for column in range(columns)]))
+    return np.concatenate(grams), np.concatenate(centres).astype(np.float64)
+
+
+def _solve_shift(gram: NDArray[np.float64]) -> tuple[PointsXY, NDArray[np.float64]]:
+    """Shifts (n, 2) and their covariances (n, 2, 2), gain and offset eliminated; infinite without texture."""
+    ridge = 1e-9 * np.trace(gram[:, :4, :4], axis1=1, axis2=2)[:, None, None] * np.eye(4) + 1e-12 * np.eye(4)
+    normal = gram[:, :4, :4] + ridge
+    solution = np.linalg.solve(normal, gram[:, :4, 4:])[:, :, 0]
+    rest = gram[:, 4, 4] - np.einsum("ni,ni->n", solution, gram[:, :4, 4])
+    # No picture knows itself better than its rounding to whole grey levels, whose variance is 1 / 12.
+    noise = np.maximum(rest / (gram[:, 3, 3] - 4) * _NOISE_CORRELATION, 1 / 12)
+    gain = solution[:, 2]
+    # b = gain t(x - shift) + offset: the slopes' factors are -gain times the shift.
+    sees = gain > 1e-3
+    safe_gain = np.where(sees, gain, 1.0)
+    shift_xy = -solution[:, :2] / safe_gain[:, None]
+    covariance = np.linalg.inv(normal)[:, :2, :2] * (noise / safe_gain**2)[:, None, None]
+    # A tile without any slope has a singular normal matrix, which only the ridge made solvable.
+    covariance[~sees] = 1e6 * np.eye(2)
+    return shift_xy, covariance
+
+
+def _correlation(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    tt, t, count, tb, b, bb = sums.T
+    variance_t, variance_b = tt - t * t / count, bb - b * b / count
+    ncc: NDArray[np.float64] = (tb - t * b / count) / np.sqrt(np.maximum(variance_t * variance_b, 1e-12))
+    return ncc
