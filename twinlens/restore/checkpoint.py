@@ -1,0 +1,131 @@
+"""A trained network on disk: its weights and a card that says what they are and where they come from."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from twinlens import __version__
+from twinlens.errors import CheckpointError
+from twinlens.restore.networks import build_network
+from twinlens.restore.networks.network import Network
+from twinlens.restore.tensors import read_tensors, write_tensors
+from twinlens.storage import check_schema_version
+
+SCHEMA = "twinlens.checkpoint"
+SCHEMA_VERSION = "1.0.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointCard:
+    """What the weights beside it are."""
+
+    network: str
+    """A name of `NETWORKS`."""
+    hyper_parameters: Mapping[str, int]
+    channels: int
+    """1 mono, 3 RGB."""
+    bit_depth: int
+    """Bits per pixel of the frames it was trained on; white is 2**bit_depth - 1."""
+    dataset_hash: str
+    """Content hash of the dataset it was trained on."""
+    settings: Mapping[str, Any]
+    """The training settings."""
+    step: int
+    """Training steps taken."""
+    metrics: Mapping[str, float]
+    """Scores on the validation split, by name."""
+    twinlens_version: str = __version__
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, with the schema first."""
+        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A card and the weights it speaks of; a tensor that several layers share appears once."""
+
+    card: CheckpointCard
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, network: Network, card: CheckpointCard) -> Self:
+        """A snapshot of a network; later training does not change it."""
+        return cls(card, {name: tensor.detach().cpu().clone() for name, tensor in _slots(network).items()})
+
+    def build(self) -> Network:
+        """The network with these weights, ready to restore.
+
+        Raises:
+            CheckpointError: the weights are not those of the network the card names.
+            UnknownNetworkError: this release has no such network.
+        """
+        card = self.card
+        network = build_network(card.network, channels=card.channels, hyper_parameters=card.hyper_parameters)
+        slots = _slots(network)
+        needed = {name: tuple(tensor.shape) for name, tensor in slots.items()}
+        seen = {name: tuple(tensor.shape) for name, tensor in self.weights.items()}
+        if seen != needed:
+            wrong = sorted(set(seen.items()) ^ set(needed.items()))[0]
+            raise CheckpointError(
+                f"the weights are not those of {card.network} {dict(card.hyper_parameters)}: "
+                f"{len(seen)} tensors, {len(needed)} needed; first difference: {wrong[0]} {wrong[1]}",
+                hint="use a checkpoint whose weights and card were written together",
+            )
+        with torch.no_grad():
+            for name, tensor in slots.items():
+                tensor.copy_(self.weights[name])
+        return network.eval()
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the file appears whole."""
+    arrays = {name: tensor.contiguous().numpy() for name, tensor in checkpoint.weights.items()}
+    write_tensors(path, arrays, {"format": "pt", "card": json.dumps(checkpoint.card.as_dict(), allow_nan=False)})
+
+
+def load_checkpoint(path: Path, *, network: str | None = None) -> Checkpoint:
+    """Read a checkpoint; nothing in the file is ever run.
+
+    Args:
+        path: a file written by `write_checkpoint`.
+        network: the network that is needed; any by default.
+
+    Raises:
+        CheckpointError: the file is missing, foreign, cut short, newer, or of another network.
+    """
+    arrays, metadata = read_tensors(path)
+    card = _read_card(path, metadata)
+    if network is not None and card.network != network:
+        raise CheckpointError(
+            f"{path} holds weights of {card.network}, {network} is needed",
+            hint=f"give a checkpoint of {network}, or ask for {card.network}",
+        )
+    return Checkpoint(card, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+
+
+def _read_card(path: Path, metadata: Mapping[str, str]) -> CheckpointCard:
+    hint = "give a checkpoint that `twinlens train` wrote"
+    try:
+        fields = json.loads(metadata["card"])
+        schema, version = fields.pop("schema"), fields.pop("schema_version")
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        raise CheckpointError(f"{path} holds arrays, but no twinlens card", hint=hint) from cause
+    if schema != SCHEMA:
+        raise CheckpointError(f"{path} holds {schema!r}, {SCHEMA!r} is needed", hint=hint)
+    check_schema_version(str(version), SCHEMA_VERSION, path=path, error=CheckpointError)
+    try:
+        return CheckpointCard(**fields)
+    except TypeError as cause:
+        raise CheckpointError(f"{path} has an incomplete card: {cause}", hint=hint) from cause
+
+
+def _slots(network: Network) -> dict[str, Tensor]:
+    """Every tensor of a network once, under its first name."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}

@@ -1,0 +1,85 @@
+"""Named arrays in one file of the safetensors format: a JSON header, then the bytes; no code, no pickles.
+
+Written out here because a training machine may have nothing but numpy, h5py, torch and OpenCV.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinlens.errors import CheckpointError
+from twinlens.storage import sealed
+
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1", "BOOL": "|b1"}
+_NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
+_HINT = "give a checkpoint that twinlens wrote; if this one was copied, copy it again"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Write arrays and string metadata; the file appears whole."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    offset = 0
+    for name, array in tensors.items():
+        end = offset + array.nbytes
+        header[name] = {
+            "dtype": _NAMES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [offset, end],
+        }
+        offset = end
+    text = json.dumps(header, allow_nan=False).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the data to start at a multiple of 8
+    with sealed(path) as part, part.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in tensors.values():
+            file.write(np.ascontiguousarray(array).tobytes())
+
+
+def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Arrays and metadata of a file; no array is read before the whole header has been believed.
+
+    Raises:
+        CheckpointError: the file is missing, not safetensors, or shorter or longer than its header says.
+    """
+    header, data = _open(path)
+    metadata = header.pop("__metadata__", {})
+    try:
+        tensors = {name: _view(data, entry) for name, entry in header.items()}
+        sizes = sum(array.nbytes for array in tensors.values())
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        raise CheckpointError(f"{path} is cut short or damaged: {cause!r}", hint=_HINT) from cause
+    if sizes != len(data):
+        raise CheckpointError(f"{path} holds {len(data)} bytes of arrays, its header {sizes}", hint=_HINT)
+    return tensors, metadata
+
+
+def _open(path: Path) -> tuple[dict[str, Any], bytes]:
+    try:
+        raw = path.read_bytes()
+    except OSError as cause:
+        raise CheckpointError(f"{path} cannot be read: {cause.strerror}", hint=_HINT) from cause
+    length = struct.unpack_from("<Q", raw)[0] if len(raw) >= 8 else 0
+    if not 2 <= length <= len(raw) - 8:
+        raise CheckpointError(f"{path} ({len(raw)} bytes) is not a whole safetensors file", hint=_HINT)
+    try:
+        header = json.loads(raw[8 : 8 + length])
+    except ValueError as cause:
+        raise CheckpointError(f"{path} is not a safetensors file: {cause}", hint=_HINT) from cause
+    if not isinstance(header, dict):
+        raise CheckpointError(f"{path} is not a safetensors file: its header is no object", hint=_HINT)
+    return header, raw[8 + length :]
+
+
+def _view(data: bytes, entry: Any) -> NDArray[Any]:
+    """One array of the file; anything but a well-formed header entry raises."""
+    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(int(n) for n in entry["shape"])
+    begin, end = entry["data_offsets"]
+    if not 0 <= begin <= end <= len(data) or end - begin != dtype.itemsize * math.prod(shape):
+        raise ValueError(f"array of shape {shape} at bytes {begin} to {end} of {len(data)}")
+    return np.frombuffer(data[begin:end], dtype=dtype).reshape(shape)
