@@ -1,6 +1,7 @@
 """The virtual rig in a process of its own, for as long as a capture beside it lasts."""
 
 import multiprocessing
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from twinlens.capture.virtual.serve import DEFAULT_ADDRESSES, DEFAULT_SERIALS, s
 from twinlens.capture.virtual.twin import RigTwin, TwinSettings
 from twinlens.errors import CaptureError, TwinlensError
 
+DEVICES_VARIABLE = "TWINLENS_GEV_DEVICES"
 READY_TIMEOUT_S = 900.0
 """Rendering 16 scenes at full size takes about a minute on one core."""
 
@@ -20,7 +22,7 @@ def make_twin(settings: TwinSettings, scenes: Path | None = None) -> RigTwin:
     """A twin that looks at the photographs in `scenes`, or at the bundled scenes.
 
     Raises:
-        SettingsError: the folder holds no usable photograph.
+        CaptureError: the folder holds no usable photograph.
     """
     return RigTwin(settings, scenes=folder_scenery(scenes) if scenes is not None else None)
 
@@ -44,6 +46,8 @@ def virtual_rig(
 ) -> Iterator[None]:
     """Serve two virtual cameras from another process until the context ends.
 
+    Meanwhile the bundled producer looks for cameras at their addresses only (TWINLENS_GEV_DEVICES).
+
     Raises:
         TwinlensError: the cameras could not start.
     """
@@ -55,13 +59,26 @@ def virtual_rig(
     far.close()
     try:
         _await_ready(near)
-        yield
+        with _listed(addresses):
+            yield
     finally:
         near.close()  # the process sees the end of the pipe and leaves
         process.join(10.0)
         if process.is_alive():
             process.kill()
             process.join()
+
+
+@contextmanager
+def _listed(addresses: Sequence[str]) -> Iterator[None]:
+    before = os.environ.get(DEVICES_VARIABLE)
+    os.environ[DEVICES_VARIABLE] = ",".join(addresses)
+    try:
+        yield
+    finally:
+        os.environ.pop(DEVICES_VARIABLE)
+        if before is not None:
+            os.environ[DEVICES_VARIABLE] = before
 
 
 def _await_ready(near: Connection) -> None:
