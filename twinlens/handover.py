@@ -1,0 +1,186 @@
+"""Where stages meet: what one stage made is handed to the next as plain arrays and fields.
+
+No stage imports one that is not its neighbour; the verbs, the demo and notebooks walk the street through here.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+from twinlens.calibrate import (
+    AlignedPair,
+    Box,
+    Calibrations,
+    CalibrationSettings,
+    Origin,
+    PairIdentity,
+    align_pair,
+    calibrate_session,
+    valid_box,
+)
+from twinlens.capture.session import MANIFEST, Session, SessionPairs
+from twinlens.dataset.build import DatasetSettings, build_dataset
+from twinlens.dataset.schema import MirrorStateRecord, Provenance, Source
+from twinlens.dataset.splits import split_scenes
+from twinlens.dataset.summary import DatasetReport
+from twinlens.errors import CalibrationError, DatasetError
+from twinlens.pixels import Mono
+
+log = logging.getLogger(__name__)
+
+
+class ArrayPairs(Sequence[tuple[Mono, Mono]]):
+    """A session's pairs as bare (a, b) arrays, read from disk when indexed."""
+
+    def __init__(self, pairs: SessionPairs) -> None:
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> tuple[Mono, Mono]:  # type: ignore[override]
+        pair = self._pairs[index]
+        return pair.a.pixels, pair.b.pixels
+
+
+def calibrate_sessions(
+    sessions: Sequence[Session],
+    *,
+    settings: CalibrationSettings | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Calibrations:
+    """One calibration per mirror state, pooled over all sessions and spread over their scenes.
+
+    Raises:
+        CalibrationError: the sessions do not fit together, or their pictures determine no good mapping.
+    """
+    settings = settings or CalibrationSettings()
+    _require_one_rig(sessions)
+    states = []
+    for label in _labels(sessions):
+        pairs = joined_pairs(sessions, label)
+        origin = Origin(
+            mirror_state=label,
+            session_ids=tuple(session.id for session in sessions),
+            bit_depth=sessions[0].manifest.bit_depth,
+        )
+        states.append(
+            calibrate_session(
+                ArrayPairs(pairs.spread(settings.max_pairs)), settings=settings, origin=origin, progress=on_step
+            )
+        )
+    return Calibrations(tuple(states))
+
+
+def build_from_sessions(
+    sessions: Sequence[Session],
+    calibration_file: Path,
+    out: Path,
+    *,
+    settings: DatasetSettings,
+    overwrite: bool = False,
+    on_pair: Callable[[int], None] = lambda _: None,
+    on_reject: Callable[[str], None] = log.warning,
+) -> DatasetReport:
+    """Align every pair of the sessions and write them as one dataset.
+
+    A pair that contradicts the calibration is left out and told to `on_reject`.
+
+    Raises:
+        TwinlensError: a session, the calibration or the split cannot work; nothing is left under `out` then.
+    """
+    if out.exists() and not overwrite:
+        raise DatasetError(f"{out} exists already", hint="choose another name, or pass --overwrite")
+    calibrations = Calibrations.read(calibration_file)
+    pairs = [(session, session.pairs()) for session in sessions]
+    scene_counts: dict[str, int] = {}
+    for scene in (scene for _, each in pairs for scene in each.scenes):
+        scene_counts[scene] = scene_counts.get(scene, 0) + 1
+    # Before the slow part: a split that cannot work should say so at once.
+    split_scenes(scene_counts, ratios=settings.ratios, seed=settings.seed, assignment=settings.assignment)
+    box = valid_box(*(calibrations.of(label) for label in _labels(sessions)))
+    return build_dataset(
+        _counted(_aligned(pairs, calibrations, box, on_reject), on_pair),
+        out,
+        settings=settings,
+        provenance=_provenance(sessions, calibration_file, settings),
+        overwrite=overwrite,
+    )
+
+
+def joined_pairs(sessions: Sequence[Session], mirror_state: str | None = None) -> SessionPairs:
+    """The pairs of several sessions, one after the other."""
+    return reduce(add, (session.pairs(mirror_state) for session in sessions))
+
+
+def _aligned(
+    pairs: Sequence[tuple[Session, SessionPairs]],
+    calibrations: Calibrations,
+    box: Box,
+    on_reject: Callable[[str], None],
+) -> Iterator[AlignedPair]:
+    for session, frame_pairs in pairs:
+        for pair in frame_pairs:
+            identity = PairIdentity(
+                scene=pair.scene,
+                session_id=session.id,
+                trigger_index=pair.trigger_index,
+                skew_ns=pair.skew_ns,
+                exposure_us=pair.b.record.exposure_us,
+                gain_db=pair.b.record.gain_db,
+            )
+            calibration = calibrations.of(pair.mirror_state.label)
+            try:
+                yield align_pair(pair.a.pixels, pair.b.pixels, calibration, box=box, identity=identity)
+            except CalibrationError as error:
+                on_reject(f"left out trigger {pair.trigger_index} ({pair.scene}): {error.message}")
+
+
+def _counted(pairs: Iterator[AlignedPair], on_pair: Callable[[int], None]) -> Iterator[AlignedPair]:
+    for count, pair in enumerate(pairs, start=1):
+        yield pair
+        on_pair(count)
+
+
+def _labels(sessions: Sequence[Session]) -> list[str]:
+    return list(dict.fromkeys(state.label for session in sessions for state in session.mirror_states()))
+
+
+def _require_one_rig(sessions: Sequence[Session]) -> None:
+    def rig(session: Session) -> tuple[str, str, int, int, int]:
+        manifest = session.manifest
+        serials = (manifest.cameras["a"]["serial"], manifest.cameras["b"]["serial"])
+        return *serials, *manifest.shape_hw, manifest.bit_depth
+
+    first = sessions[0]
+    for other in sessions[1:]:
+        if rig(other) != rig(first):
+            raise CalibrationError(
+                f"{other.id} was recorded as {rig(other)}, {first.id} as {rig(first)} "
+                "(serial A, serial B, height, width, bit depth)",
+                hint="calibrate sessions of one rig and one picture size together",
+            )
+
+
+def _provenance(sessions: Sequence[Session], calibration_file: Path, settings: DatasetSettings) -> Provenance:
+    config: Mapping[str, object] = {
+        "dataset": settings.as_dict(),
+        "capture": {session.id: session.manifest.settings for session in sessions},
+    }
+    states = {state.label: state for session in sessions for state in session.mirror_states()}
+    return Provenance(
+        config_json=json.dumps(config, default=dict),
+        calibration_json=calibration_file.read_text(),
+        sources=tuple(
+            Source(session.id, session.folder.name, _sha256(session.folder / MANIFEST)) for session in sessions
+        ),
+        mirror_states=tuple(MirrorStateRecord(s.label, s.values, s.unit) for s in states.values()),
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
