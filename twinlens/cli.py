@@ -1,0 +1,68 @@
+"""The command line: groups the verbs, prints errors of ours as panels, and sets the exit code.
+
+0 done · 1 TwinlensError · 2 usage · 130 Ctrl-C.
+"""
+
+import sys
+
+import click
+
+from twinlens import __version__, console
+from twinlens.errors import TwinlensError
+from twinlens.verbs import calibrate, capture, dataset, everything, restore
+
+SECTIONS: dict[str, list[click.Command]] = {
+    "Capture": [capture.cameras, capture.simulate, capture.capture],
+    "Calibrate": [calibrate.calibrate],
+    "Dataset": [dataset.build],
+    "Restore": [restore.train, restore.evaluate, restore.restore],
+    "The whole street": [everything.demo, everything.info],
+}
+
+
+class _Street(click.Group):
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(str(c.name), c.get_short_help_str(90)) for c in commands])
+
+
+@click.group(cls=_Street, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="twinlens")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks and debug messages.")
+def street(*, verbose: bool) -> None:
+    """Two cameras, one scene: capture, registration, paired datasets and restoration."""
+    if verbose:
+        import logging  # noqa: PLC0415 - only when asked for
+
+        logging.basicConfig(level=logging.DEBUG)
+
+
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        street.add_command(_command)
+
+
+def main() -> None:
+    """Entry point of the `twinlens` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one verb; the exit code."""
+    try:
+        street.main(arguments, prog_name="twinlens", standalone_mode=False)
+    except TwinlensError as error:
+        if "-v" in arguments or "--verbose" in arguments:
+            raise
+        console.show_error(error)
+        return 1
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        console.note("stopped by Ctrl-C; what was done is kept")
+        return 130
+    return 0

@@ -1,0 +1,47 @@
+"""`twinlens demo` and `info`."""
+
+from pathlib import Path
+
+import click
+
+from twinlens import console
+from twinlens.verbs.options import as_json, existing, folder
+
+
+@click.command()
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("demo-run"), show_default=True)
+@click.option("--scenes", type=folder, help="Folder of photographs to use instead of the bundled scenes.")
+@click.option("--seed", type=int, default=None, help="Seed of the virtual rig.")
+@as_json
+def demo(*, out: Path, scenes: Path | None, seed: int | None, json: bool) -> None:
+    """Walk the whole street on the virtual rig and write a report."""
+    from twinlens.capture.virtual.twin import TwinSettings
+    from twinlens.demo import Voice, run_demo
+
+    settings = TwinSettings() if seed is None else TwinSettings(seed=seed)
+    with console.bar("demo") as bar:
+        voice = Voice(stage=console.note, progress=bar.move)
+        result = run_demo(out, scenes=scenes, settings=settings, voice=voice)
+    if json:
+        console.report_json(result.figures)
+        return
+    console.figures("Demo", {name: _plain(value) for name, value in result.figures.items()})
+    console.say(f"report: {result.report}")
+
+
+@click.command()
+@click.argument("artefact", type=existing)
+@as_json
+def info(*, artefact: Path, json: bool) -> None:
+    """Tell what a session, calibration, dataset, checkpoint or report holds."""
+    from twinlens.artefacts import describe
+
+    title, values = describe(artefact)
+    if json:
+        console.report_json(values)
+    else:
+        console.figures(title, values)
+
+
+def _plain(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
