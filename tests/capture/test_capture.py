@@ -1,5 +1,7 @@
 """Recording through harvesters, our producer and GVSP from two virtual cameras in a process of their own."""
 
+import json
+import multiprocessing
 import os
 import signal
 import threading
@@ -20,6 +22,7 @@ from twinlens.capture.virtual.camera import VirtualCamera
 from twinlens.capture.virtual.rehearse import virtual_rig
 from twinlens.capture.virtual.stamp import read_trigger
 from twinlens.capture.virtual.twin import RigTwin, TwinSettings
+from twinlens.cli import run
 from twinlens.errors import (
     CameraLostError,
     CameraNotFoundError,
@@ -177,3 +180,38 @@ def test_ctrl_c_seals_what_was_done(tmp_path: Path) -> None:
     reports.close()
     (folder,) = tmp_path.iterdir()
     assert len(Session(folder).pairs()) >= 1
+
+
+@pytest.mark.usefixtures("served")
+def test_an_error_in_one_camera_is_told_as_it_was(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="TwinSceneSelector"):
+        record([Take("x", 1, features={"TwinSceneSelector": 99})], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("served")
+def test_the_verb_records_and_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["cameras", "--assign", *SERIALS]) == 0
+    assert run(["capture", "--pairs", "2", "--scene", "x", "--set", "TwinSceneSelector=1"]) == 0
+    told = capsys.readouterr().out
+    assert "2 of 2" in told
+    assert "no gap" not in told
+    (folder,) = (tmp_path / "sessions").iterdir()
+    assert run(["info", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pairs"] == 2
+
+
+def test_a_killed_camera_process_leaves_the_other_cameras_frames_and_no_half_session(tmp_path: Path) -> None:
+    with virtual_rig(TWIN, addresses=("127.0.3.32", "127.0.3.33"), serials=("K1", "K2")):
+        reports = capture(RigSettings(a="K1", b="K2"), [Take("x", 100)], out=tmp_path)
+        next(reports)
+        (victim,) = [child for child in multiprocessing.active_children() if child.name == "camera-b"]
+        victim.kill()
+        with pytest.raises(CameraLostError):
+            list(reports)
+    (folder,) = tmp_path.iterdir()
+    assert folder.suffix == ".part"  # B's frames wait in an open segment, so this is no session
+    assert [path.suffix for path in (folder / "a").iterdir()] == [".h5"]

@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from twinlens.capture.pairing import Gap, pair_records
 from twinlens.capture.producers import find_producer
 from twinlens.capture.rig import Rig
 from twinlens.capture.rig_file import RigSettings
-from twinlens.capture.session import Manifest, RecordedTake
+from twinlens.capture.session import Manifest, RecordedTake, sealed_frames
 from twinlens.capture.worker import Finished
 from twinlens.errors import CaptureError, FrameTimeoutError, SettingsError
 from twinlens.storage import sync_folder
@@ -109,12 +110,15 @@ class _Recording:
 
     def run(self) -> Iterator[CaptureReport]:
         with Rig(self._settings, producer=self._producer, session_id=self._id, folder=self._part) as self._rig:
-            self._flushed = self._rig.arm()
             try:
+                self._flushed = self._rig.arm()
                 for take in self._takes:
                     yield from self._take(self._rig, take)
-            finally:
-                self._finished = self._rig.finish()
+            except BaseException:
+                with suppress(CaptureError):  # what ended the recording is the news, not what it broke
+                    self._finished = self._rig.finish()
+                raise
+            self._finished = self._rig.finish()
 
     def _take(self, rig: Rig, take: Take) -> Iterator[CaptureReport]:
         if take.features:
@@ -158,9 +162,16 @@ class _Recording:
         )
 
     def seal(self) -> None:
-        """Give the folder its final name, or remove it if it holds no pair."""
+        """Give the folder its final name, or remove it if it holds no frame.
+
+        Only frames in sealed segments count. A process that was killed leaves its last segment open; without
+        a sealed pair the folder then keeps its `.part` name, and the frames wait there for a repair.
+        """
+        sealed = sealed_frames(self._part)
+        self._records = [record for record in self._records if (record.camera, record.trigger_index) in sealed]
         if self._rig is None or not self._pairs():
-            shutil.rmtree(self._part, ignore_errors=True)
+            if not any(self._part.glob("*/*.part")):
+                shutil.rmtree(self._part, ignore_errors=True)
             return
         Manifest(
             id=self._id,

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 # harvesters logs a traceback for each condition that it also raises or that we count.
 logging.getLogger("harvesters").setLevel(logging.CRITICAL)
 
+# A value of the wrong type ends in the binding's TypeError, a command that is written to in an AttributeError.
+_REFUSALS = (genapi.OutOfRangeException, genapi.InvalidArgumentException, genapi.AccessException, AttributeError)
+
 FeatureValue = int | float | str | bool
 
 
@@ -155,7 +158,7 @@ class Camera:
         who = f"camera {self.info.serial}"
         try:
             yield
-        except (genapi.OutOfRangeException, genapi.InvalidArgumentException, genapi.AccessException) as cause:
+        except (*_REFUSALS, TypeError, ValueError) as cause:
             raise SettingsError(
                 f"{who} refused {what}: {_first_line(cause)}",
                 hint="choose a value the camera offers, and set locked features before streaming",
@@ -175,6 +178,12 @@ class Producer:
         self._harvester = Harvester()
         self._harvester.add_file(str(path), check_existence=True, check_validity=True)
         self._harvester.update()
+        if not self._harvester.has_revised_device_info_list:
+            self._harvester.reset()
+            raise CaptureError(
+                f"{path.name} could not look for cameras",
+                hint="check TWINLENS_GEV_DEVICES, or the vendor's own viewer with a vendor's producer",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -235,7 +244,8 @@ def _describe(device: Any) -> CameraInfo:
 
 
 def _camera_time_ns(buffer: Any) -> int:
-    return int(buffer.timestamp) * 1_000_000_000 // int(buffer.timestamp_frequency)
+    ticks_per_s = int(buffer.timestamp_frequency)
+    return int(buffer.timestamp) * 1_000_000_000 // ticks_per_s if ticks_per_s else 0
 
 
 def _first_line(error: Exception) -> str:

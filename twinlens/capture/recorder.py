@@ -9,6 +9,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,8 @@ class Recorder:
             self._seal()
         except Exception as error:  # noqa: BLE001 - the top of a thread: forwarded by put and close
             self._error = error
+            with suppress(Exception):  # the frames before this one may still be sealed
+                self._seal()
 
     def _write(self, frame: Frame) -> None:
         if self._segment is None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -33,6 +34,8 @@ ARMING_ORDER: tuple[CameraRole, CameraRole] = ("b", "a")
 """The slave first, so that it already listens when the master starts."""
 OPEN_TIMEOUT_S = 60.0
 FINISH_TIMEOUT_S = 120.0
+CLOSE_TIMEOUT_S = 70.0
+"""Longer than a recorder may take to write its queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,19 @@ class Rig:
 
     def finish(self) -> dict[CameraRole, Finished]:
         """Stop both streams and seal what was recorded."""
+        finished: dict[CameraRole, Finished] = {}
+        errors: list[CaptureError] = []
         for link in self._workers.values():
-            link.send("finish")
-        return {role: link.expect(Finished, timeout_s=FINISH_TIMEOUT_S) for role, link in self._workers.items()}
+            with suppress(CaptureError):  # a process that is gone says so below
+                link.send("finish")
+        for role, link in self._workers.items():
+            try:
+                finished[role] = link.expect(Finished, timeout_s=FINISH_TIMEOUT_S)
+            except CaptureError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return finished
 
     def close(self) -> None:
         """End both processes; safe to call at any time."""
@@ -178,7 +191,7 @@ class _Link:
 
     def close(self) -> None:
         self._connection.close()  # the worker's recv ends with EOFError
-        self._process.join(10.0)
+        self._process.join(CLOSE_TIMEOUT_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()

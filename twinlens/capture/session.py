@@ -169,7 +169,7 @@ def _read_frame(place: _Place) -> Frame:
     try:
         with h5py.File(place.segment, "r", locking=False) as file:
             pixels: Mono = file[f"{DETECTOR}/data"][place.row]
-    except (OSError, KeyError) as cause:
+    except (OSError, KeyError, ValueError, IndexError) as cause:
         raise SessionError(
             f"frame {place.row} of {place.segment} cannot be read: {cause}",
             hint="restore the session from a copy",
@@ -183,12 +183,14 @@ def _read_manifest(folder: Path) -> Manifest:
             f"{folder} holds no {MANIFEST}", hint="give a session folder that 'twinlens capture' wrote"
         )
     values = read_artefact(folder / MANIFEST, SCHEMA, SCHEMA_VERSION, error=SessionError)
+    if not values.get("takes"):
+        raise SessionError(f"{folder / MANIFEST} lists no take", hint="restore the session from a copy")
     try:
         return Manifest(
             id=values["id"],
             complete=values["complete"],
-            cameras=values["cameras"],
-            settings=values["settings"],
+            cameras={role: dict(values["cameras"][role]) for role in ("a", "b")},
+            settings=dict(values["settings"]),
             producer=values["producer"],
             shape_hw=(values["shape_hw"][0], values["shape_hw"][1]),
             bit_depth=values["bit_depth"],
@@ -197,7 +199,7 @@ def _read_manifest(folder: Path) -> Manifest:
             ledger=tuple(Gap(**gap) for gap in values["ledger"]),
             stream=values["stream"],
         )
-    except (KeyError, TypeError, IndexError) as cause:
+    except (KeyError, TypeError, IndexError, ValueError) as cause:
         raise SessionError(
             f"{folder / MANIFEST} lacks or misstates {cause}", hint="restore the session from a copy"
         ) from cause
@@ -209,20 +211,31 @@ def _take(values: dict[str, Any]) -> RecordedTake:
     return RecordedTake(values["scene"], mirror_state, values["first_trigger"])
 
 
+def sealed_frames(folder: Path) -> set[tuple[CameraRole, int]]:
+    """Camera and trigger index of every frame in the sealed segments below `folder`."""
+    roles: tuple[CameraRole, CameraRole] = ("a", "b")
+    return {(role, place.record.trigger_index) for role in roles for place in _sealed_places(folder, role)}
+
+
 def _read_records(folder: Path, role: CameraRole) -> list[_Place]:
+    places = _sealed_places(folder, role)
+    if not places:
+        raise SessionError(
+            f"session {folder} has no frames of camera {role.upper()}", hint="record the session again"
+        )
+    return places
+
+
+def _sealed_places(folder: Path, role: CameraRole) -> list[_Place]:
     places: list[_Place] = []
     with ExitStack() as stack:
         for path in sorted((folder / role).glob("seg_*.h5")):
             try:
                 segment = stack.enter_context(h5py.File(path, "r", locking=False))
                 rows = read_rows(segment, role)
-            except (OSError, KeyError, CaptureError) as cause:
+            except (OSError, KeyError, ValueError, CaptureError) as cause:
                 raise SessionError(
                     f"{path} cannot be read: {cause}", hint="restore the segment from a copy, or move it away"
                 ) from cause
             places += [_Place(record, path, row) for row, record in enumerate(rows)]
-    if not places:
-        raise SessionError(
-            f"session {folder} has no frames of camera {role.upper()}", hint="record the session again"
-        )
     return places

@@ -7,6 +7,7 @@ come down a pipe and frame records go up; images never cross it.
 import logging
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 BUFFERS = 8
 POLL_S = 0.02
 ARMING_DRAIN_S = 0.05
+LATE_S = 0.001
+"""One look for a frame that came after its trigger was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,9 @@ def run_worker(connection: Connection, job: Job) -> None:
         log.info("camera %s: the parent process is gone", job.role)
     except Exception as error:
         log.exception("camera %s failed", job.role)
-        wrapped = CaptureError(f"camera {job.role} failed: {type(error).__name__}: {error}")
+        wrapped = CaptureError(
+            f"camera {job.role} failed: {type(error).__name__}: {error}", hint="run again with -v to see where"
+        )
         _send_quietly(connection, Failed(wrapped))
 
 
@@ -154,7 +159,7 @@ class _Worker:
                 "pixel_format": self._job.settings.pixel_format,
                 "bit_depth": 8,
             },
-            on_written=self._send,
+            on_written=self._tell_written,
         )
         self._camera.start(buffers=BUFFERS)
         flushed = 0
@@ -163,23 +168,30 @@ class _Worker:
         return Armed(flushed)
 
     def _fire(self, trigger_index: int) -> None:
+        while (late := self._camera.fetch(timeout_s=LATE_S)) is not None:
+            log.warning("camera %s: block %d came late and is not used", self._job.role, late.frame_id)
         incomplete_before = self._camera.incomplete_frames
         self._camera.execute("TriggerSoftware")
         settings = self._job.settings
         tries = int((settings.frame_timeout_s + settings.exposure_us * 1e-6) / POLL_S)
         for _ in range(tries):
             received = self._camera.fetch(timeout_s=POLL_S)
-            if received is not None and self._record(received, trigger_index) >= trigger_index:
+            if received is not None and self._record(received, trigger_index):
                 return
             if self._camera.incomplete_frames > incomplete_before:
                 self._send(Gap(trigger_index, self._job.role, "incomplete"))
                 return
         self._send(Gap(trigger_index, self._job.role, "not delivered"))
 
-    def _record(self, received: ReceivedFrame, fired: int) -> int:
+    def _record(self, received: ReceivedFrame, fired: int) -> bool:
+        """Record the frame of the trigger just fired; False for any other, which could make a wrong pair."""
         if self._counter is None:
             self._counter = TriggerCounter(first_frame_id(received.frame_id, fired=fired))
         trigger_index = self._counter.index_of(received.frame_id)
+        if trigger_index != fired:
+            log.warning("camera %s: block %d answers trigger %d, not %d; it is not used",
+                        self._job.role, received.frame_id, trigger_index, fired)  # fmt: skip
+            return False
         record = FrameRecord(
             camera=self._job.role,
             trigger_index=trigger_index,
@@ -194,7 +206,7 @@ class _Worker:
         )
         if self._recorder is not None and not self._recorder.put(Frame(received.pixels, record)):
             self._send(Gap(trigger_index, self._job.role, "queue full"))
-        return trigger_index
+        return True
 
     def _finish(self) -> Finished:
         if self._recorder is not None:
@@ -202,6 +214,10 @@ class _Worker:
             self._recorder.close()
             self._recorder = None
         return Finished(self._camera.incomplete_frames, self._camera.stream_statistics())
+
+    def _tell_written(self, record: FrameRecord) -> None:
+        with suppress(OSError):  # the parent may be gone; the frames still belong on the disk
+            self._send(record)
 
     def _send(self, message: Any) -> None:
         with self._send_lock:

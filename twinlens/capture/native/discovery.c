@@ -101,6 +101,7 @@ static void take_answer(int receiver, struct inquiry *inquiry) {
     if (get_u16(packet + 2) != GVCP_DISCOVERY + 1) return;
     uint32_t index = get_u16(packet + 6) - 1u;
     if (index >= inquiry->count || inquiry->answered[index]) return;
+    if (from.sin_addr.s_addr != inquiry->addresses[index].sin_addr.s_addr) return;
     inquiry->answered[index] = true;
     inquiry->answers[index].address = inquiry->addresses[index];
     read_identity(packet + GVCP_HEADER, &inquiry->answers[index]);

@@ -48,7 +48,7 @@ static uint32_t test(struct device *device, int receiver, uint16_t port, uint32_
 /* Some cameras send no test packets; then only the loopback, which has no switch, is trusted with large ones. */
 static uint32_t choose(struct device *device, int receiver, uint16_t port) {
     uint32_t mtu = path_mtu(&device->gvcp);
-    uint32_t small = mtu < CLASSIC ? mtu : CLASSIC;
+    uint32_t small = (mtu < CLASSIC ? mtu : CLASSIC) & ~3u; /* cameras take multiples of 4 */
     if (mtu < JUMBO || test(device, receiver, port, JUMBO) > 0) return mtu < JUMBO ? small : JUMBO;
     if (test(device, receiver, port, small) > 0) return small;
     bool loopback = ntohl(device->identity.address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,11 +28,18 @@ def make_twin(settings: TwinSettings, scenes: Path | None = None) -> RigTwin:
     return RigTwin(settings, scenes=folder_scenery(scenes) if scenes is not None else None)
 
 
-def render_ahead(twin: RigTwin) -> int:
-    """Render as many scenes as the twin keeps, so that no trigger waits for one; how many that is."""
+def render_ahead(twin: RigTwin, scene_limit: int | None = None) -> int:
+    """Render the first `scene_limit` scenes, or as many as the twin keeps; how many that is.
+
+    No trigger then waits for a scene to be rendered.
+    """
     height, width = twin.shape_hw
     scene_bytes = 2 * height * width * (1 + len(twin.mirror_states))
-    count = min(len(twin.scene_names), (twin.settings.memory_mib << 20) // scene_bytes)
+    count = min(
+        scene_limit or len(twin.scene_names),
+        len(twin.scene_names),
+        (twin.settings.memory_mib << 20) // scene_bytes,
+    )
     twin.prerender(range(count))
     return count
 
@@ -43,9 +51,11 @@ def virtual_rig(
     *,
     addresses: Sequence[str] = DEFAULT_ADDRESSES,
     serials: Sequence[str] = DEFAULT_SERIALS,
+    scene_limit: int | None = None,
 ) -> Iterator[None]:
     """Serve two virtual cameras from another process until the context ends.
 
+    The first `scene_limit` scenes are rendered ahead, all that fit into memory by default.
     Meanwhile the bundled producer looks for cameras at their addresses only (TWINLENS_GEV_DEVICES).
 
     Raises:
@@ -53,8 +63,10 @@ def virtual_rig(
     """
     context = multiprocessing.get_context("spawn")
     near, far = context.Pipe()
-    arguments = (far, settings, scenes, tuple(addresses), tuple(serials))
-    process = context.Process(target=_serve_process, args=arguments, name="virtual-rig", daemon=True)
+    arguments = {"scene_limit": scene_limit, "addresses": tuple(addresses), "serials": tuple(serials)}
+    process = context.Process(
+        target=_serve_process, args=(far, settings, scenes), kwargs=arguments, name="virtual-rig", daemon=True
+    )
     process.start()
     far.close()
     try:
@@ -98,25 +110,29 @@ def _serve_process(
     far: Connection,
     settings: TwinSettings,
     scenes: Path | None,
+    *,
     addresses: tuple[str, ...],
     serials: tuple[str, ...],
+    scene_limit: int | None,
 ) -> None:
 
-    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: its cameras must still answer
+    stop, rendered = threading.Event(), threading.Event()
+    threading.Thread(target=_stop_at_end_of_pipe, args=(far, stop, rendered), daemon=True).start()
     try:
         twin = make_twin(settings, scenes)
-        render_ahead(twin)
-        threading.Thread(target=_stop_at_end_of_pipe, args=(far, stop), daemon=True).start()
+        render_ahead(twin, scene_limit)
+        rendered.set()
         views = (twin.view("a"), twin.view("b"))
         serve_rig(views, stop, addresses=addresses, serials=serials, on_ready=lambda: far.send("ready"))
-    except KeyboardInterrupt:
-        pass  # Ctrl-C reaches the whole terminal group; the capture beside us reports it
     except TwinlensError as error:
         far.send(error)
 
 
-def _stop_at_end_of_pipe(far: Connection, stop: threading.Event) -> None:
+def _stop_at_end_of_pipe(far: Connection, stop: threading.Event, rendered: threading.Event) -> None:
     try:
         far.recv()
     except (EOFError, OSError):
+        if not rendered.is_set():
+            os._exit(0)  # nobody waits for the rest of the scenes
         stop.set()
