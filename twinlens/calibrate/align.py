@@ -56,7 +56,7 @@ class Passport:
     overlap: float
     """Share of B's whole frame that A sees."""
     saturated_fraction: float
-    """Share of the crop that is saturated in A or in B."""
+    """Share of the crop that is masked: saturated in B, or within the spline's reach of such a pixel of A."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +116,7 @@ def align_pair(a: Mono, b: Mono, calibration: RigCalibration, *, box: Box, ident
     exact = calibration.photometric.apply(a_on_b, squared_radius(calibration.shape_hw, box))
     cut = b[box.crop].copy()
     in_a, in_b = _open_pixels(a, b, calibration, box)
+    in_a &= (exact >= 0) & (exact <= full_scale(calibration.bit_depth))  # what rounding would clip is no target
     fit = _own_fit(exact, cut, in_a & in_b, calibration)
     passport = _passport(fit, calibration, saturated_fraction=1 - float(np.mean(in_a & in_b)), name=name)
     return AlignedPair(
@@ -237,7 +238,12 @@ def _passport(fit: TileFits, calibration: RigCalibration, *, saturated_fraction:
         )
     residual_px = np.hypot(fit.shift_xy[:, 0], fit.shift_xy[:, 1])
     ncc = float(np.median(correlation))
-    median_px = float(np.median(residual_px)) if len(residual_px) else 0.0
+    if len(residual_px) < _MIN_TILES and ncc >= _WRONG_NCC:
+        raise DegenerateGeometryError(
+            f"{name} has {len(residual_px)} tiles with texture in two directions; {_MIN_TILES} are needed",
+            hint="leave this pair out, or record a scene that shows more than parallel lines",
+        )
+    median_px = float(np.median(residual_px)) if len(residual_px) else float("inf")
     if median_px > _WRONG_RESIDUAL_PX or ncc < _WRONG_NCC:
         raise PoorFitError(
             f"{name} contradicts its calibration: tile correlation {ncc:.2f} (at least {_WRONG_NCC:g}), "

@@ -18,8 +18,8 @@ def check_pair(a: NDArray[Any], b: NDArray[Any], *, bit_depth: int, name: str = 
     """Accept two mono frames of one size that are mostly exposed well.
 
     Raises:
-        ValueError: an array is not (h, w) uint8 or uint16, or too small for the method.
-        DegenerateGeometryError: the sizes differ, or a frame is mostly saturated.
+        ValueError: an array is not (h, w) uint8 or uint16.
+        DegenerateGeometryError: the sizes differ, a frame is too small, or one is mostly saturated.
     """
     for camera, frame in (("A", a), ("B", b)):
         if frame.ndim != 2 or frame.dtype not in (np.uint8, np.uint16):
@@ -27,8 +27,9 @@ def check_pair(a: NDArray[Any], b: NDArray[Any], *, bit_depth: int, name: str = 
                 f"{name}: camera {camera}'s frame is {frame.dtype} {frame.shape}; (h, w) uint8 or uint16 is needed"
             )
         if min(frame.shape) < MIN_SIDE_PX:
-            raise ValueError(
-                f"{name}: camera {camera}'s frame is {_size(frame)}; {MIN_SIDE_PX} px a side are needed"
+            raise DegenerateGeometryError(
+                f"{name}: camera {camera}'s frame is {_size(frame)}; {MIN_SIDE_PX} px a side are needed",
+                hint="record a larger region of interest",
             )
     if a.shape != b.shape or a.dtype != b.dtype:
         raise DegenerateGeometryError(

@@ -35,7 +35,7 @@ class CalibrationSettings(Settings):
     rounds: int = 2
     """How often kernel and mapping are estimated in turn."""
     min_tile_ncc: float = 0.9
-    """Median correlation of registered tiles below which a pair, or the fit, is refused."""
+    """Median correlation of registered tiles below which the fit is refused."""
     max_residual_px: float = 0.3
     """Median tile residual above which the fit is refused."""
 

@@ -30,6 +30,8 @@ COARSE_SIDE_PX = 1300
 _SETTLED_PX = 0.01
 _GAUSSIAN_STEPS, _KERNEL_STEPS = 6, 3
 _MIN_ZONES = 5
+_FEWEST_TILES = 8
+"""Tiles without which the eight parameters of a homography are not determined."""
 """Of 3 x 3 zones of the frame, how many must hold textured tiles."""
 
 
@@ -120,6 +122,7 @@ def kernel_refined(
         )
         for _ in range(_KERNEL_STEPS):
             fits = [_kernel_fit(p, kernel, normalised(found @ np.linalg.inv(start)), tile_px) for p in pairs]
+            require_texture(fits, shape_hw, min_tiles=_FEWEST_TILES)
             correction = pooled_correction(fits, shape_hw)
             found = normalised(correction.moved @ found)
             if farthest_px(correction.moved, shape_hw) < _SETTLED_PX:

@@ -181,8 +181,9 @@ def _gram(template: MonoFloat, b: MonoFloat, usable: Mask, tile_px: int) -> tupl
 
 def _solve_shift(gram: NDArray[np.float64]) -> tuple[PointsXY, NDArray[np.float64]]:
     """Shifts (n, 2) and their covariances (n, 2, 2), gain and offset eliminated; infinite without texture."""
-    ridge = 1e-9 * np.trace(gram[:, :4, :4], axis1=1, axis2=2)[:, None, None] * np.eye(4) + 1e-12 * np.eye(4)
-    normal = gram[:, :4, :4] + ridge
+    # Relative to each parameter's own scale: 16-bit grey levels must not damp the offset.
+    own = np.maximum(np.einsum("nii->ni", gram[:, :4, :4]), 1e-3)
+    normal = gram[:, :4, :4] + 1e-9 * own[:, :, None] * np.eye(4)
     solution = np.linalg.solve(normal, gram[:, :4, 4:])[:, :, 0]
     rest = gram[:, 4, 4] - np.einsum("ni,ni->n", solution, gram[:, :4, 4])
     # No picture knows itself better than its rounding to whole grey levels, whose variance is 1 / 12.
