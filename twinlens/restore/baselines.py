@@ -44,7 +44,7 @@ def best_wiener(
 ) -> OracleWiener:
     """The best of `wiener` over `ORACLE_GRID`, judged by its PSNR against the target: an oracle.
 
-    No real user can reach it with this method, so a network above it is above every Wiener filter.
+    No user can reach it, who does not know the target; a network above it is above this filter at its best.
     """
     white = float(2**bit_depth - 1)
     pictures = _wiener_each(picture, kernel, ORACLE_GRID, bit_depth=bit_depth)

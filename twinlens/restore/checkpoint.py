@@ -121,9 +121,12 @@ def _read_card(path: Path, metadata: Mapping[str, str]) -> CheckpointCard:
         raise CheckpointError(f"{path} holds {schema!r}, {SCHEMA!r} is needed", hint=hint)
     check_schema_version(str(version), SCHEMA_VERSION, path=path, error=CheckpointError)
     try:
-        return CheckpointCard(**fields)
+        card = CheckpointCard(**fields)
     except TypeError as cause:
         raise CheckpointError(f"{path} has an incomplete card: {cause}", hint=hint) from cause
+    if not (isinstance(card.channels, int) and isinstance(card.bit_depth, int)):
+        raise CheckpointError(f"{path}: channels and bit_depth of the card are no whole numbers", hint=hint)
+    return card
 
 
 def _slots(network: Network) -> dict[str, Tensor]:

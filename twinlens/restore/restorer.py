@@ -11,6 +11,7 @@ from torch import Tensor
 from twinlens.errors import RestoreError, SettingsError
 from twinlens.pixels import Picture
 from twinlens.restore.checkpoint import Checkpoint
+from twinlens.restore.devices import usable_device
 from twinlens.restore.networks.network import Network
 from twinlens.restore.tiling import plan_tiles, restore_tiled
 from twinlens.settings import Settings
@@ -53,7 +54,7 @@ class Restorer:
         self.channels = network.channels
         self._white = float(2**bit_depth - 1)
         self._dtype = np.dtype(np.uint8 if bit_depth <= 8 else np.uint16)
-        self._device = torch.device(self.settings.device)
+        self._device = usable_device(self.settings.device)
         self._network = network.eval().placed(self._device)
 
     @classmethod

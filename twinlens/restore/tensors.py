@@ -52,7 +52,7 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     try:
         tensors = {name: _view(data, entry) for name, entry in header.items()}
         sizes = sum(array.nbytes for array in tensors.values())
-    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise CheckpointError(f"{path} is cut short or damaged: {cause!r}", hint=_HINT) from cause
     if sizes != len(data):
         raise CheckpointError(f"{path} holds {len(data)} bytes of arrays, its header {sizes}", hint=_HINT)

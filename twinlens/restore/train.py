@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from twinlens.dataset.batches import Batch, random_batches
 from twinlens.dataset.paired import PairedDataset, PairSplit
-from twinlens.errors import DatasetError, SettingsError, TrainingDivergedError
+from twinlens.errors import CheckpointError, DatasetError, SettingsError, TrainingDivergedError
 from twinlens.restore.checkpoint import Checkpoint, CheckpointCard, write_checkpoint
+from twinlens.restore.devices import usable_device
 from twinlens.restore.losses import restoration_loss
 from twinlens.restore.networks import build_network, find_network, preset
 from twinlens.restore.networks.network import Network
@@ -122,40 +123,50 @@ class StepReport:
 
 def train(
     dataset: PairedDataset, settings: TrainSettings, *, out: Path, device: str = "cpu"
-) -> Iterator[StepReport]:
+) -> Generator[StepReport, None, None]:
     """Train a network, step by step as the iterator is read.
 
     Leaves `best.safetensors` (highest PSNR on the validation split), `last.safetensors` and `training.jsonl`
-    in the folder `out`. The test split is never opened.
+    in the folder `out`; closing the iterator early validates and writes what was reached. The test split is
+    never opened.
 
     Raises:
+        CheckpointError: `out` holds an earlier training.
         DatasetError: the training or validation split is empty, or frames are smaller than a crop.
         TrainingDivergedError: the loss or its gradient is no longer a finite number.
     """
     started = time.monotonic()
+    if (out / LAST).exists():
+        raise CheckpointError(f"{out} holds an earlier training", hint="choose another folder for this one")
     trainer = _Trainer(dataset, settings, device=device)
     out.mkdir(parents=True, exist_ok=True)
     losses: list[float] = []
+    report: StepReport | None = None
     with (out / LOG).open("w") as log:
-        for step, batch in enumerate(trainer.batches, 1):
-            loss, gradient_norm = trainer.take_step(step, batch)
-            losses.append(loss)
-            is_validated = step % settings.validate_every == 0 or step == settings.steps
-            if not is_validated and step % settings.report_every:
-                continue
-            report = StepReport(
-                step=step,
-                steps=settings.steps,
-                loss=math.fsum(losses) / len(losses),
-                learning_rate=trainer.learning_rate,
-                gradient_norm=gradient_norm,
-                elapsed_s=time.monotonic() - started,
-            )
-            losses.clear()
-            if is_validated:
-                report = trainer.validate(report, out)
-            _append(log, report)
-            yield report
+        try:
+            for step, batch in enumerate(trainer.batches, 1):
+                loss, gradient_norm = trainer.take_step(step, batch)
+                losses.append(loss)
+                is_validated = step % settings.validate_every == 0 or step == settings.steps
+                if not is_validated and step % settings.report_every:
+                    continue
+                report = StepReport(
+                    step=step,
+                    steps=settings.steps,
+                    loss=math.fsum(losses) / len(losses),
+                    learning_rate=trainer.learning_rate,
+                    gradient_norm=gradient_norm,
+                    elapsed_s=time.monotonic() - started,
+                )
+                losses.clear()
+                if is_validated:
+                    report = trainer.validate(report, out)
+                _append(log, report)
+                yield report
+        except (GeneratorExit, KeyboardInterrupt):
+            if report is not None and report.psnr_db is None:
+                _append(log, trainer.validate(report, out))
+            raise
 
 
 class _Trainer:
@@ -164,7 +175,7 @@ class _Trainer:
     def __init__(self, dataset: PairedDataset, settings: TrainSettings, *, device: str) -> None:
         self.settings = settings
         self._dataset = dataset
-        self._device = torch.device(device)
+        self._device = usable_device(device)
         self._check = self._place(_validation_crops(_filled(dataset, "val"), settings))
         # One generator per use: asking for more validation crops must not change the training.
         self.batches = random_batches(

@@ -20,7 +20,7 @@ def build_network(name: str, *, channels: int, hyper_parameters: Mapping[str, in
         return kind(channels, **hyper_parameters)
     except TypeError as cause:
         raise UnknownNetworkError(
-            f"{name} cannot be built from {dict(hyper_parameters)}: {cause}",
+            f"{name} cannot be built from {hyper_parameters}: {cause}",
             hint="use the twinlens release that wrote these hyper-parameters",
         ) from cause
 
