@@ -63,7 +63,7 @@ def loss_curve(training: Sequence[StepReport]) -> Shown:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter("{x:g}")
-        axes.set(xlabel="optimiser step", ylabel="loss (grey levels, white = 1)", title="Training loss")
+        axes.set(xlabel="optimiser step", ylabel="loss (sum over the three stages)", title="Training loss")
         alt = f"Training loss over {steps[-1]} steps, from {losses[0]:.4f} to {losses[-1]:.4f}."
         return as_vector(drawn, alt)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,4 +142,6 @@ def _rows(columns: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    """StreamLostPacketCount reads "lost packet count", saturated_fraction reads "saturated fraction"."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removeprefix("Stream"))
+    return spaced.replace("_", " ").lower()

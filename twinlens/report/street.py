@@ -36,6 +36,7 @@ class RegistrationTruth:
     """Per grid point on B's grid: x, y, and the error in x and y after removing the mean shift (px)."""
     true_b_from_a: Homography
     true_kernel_b: Kernel
+    """B's true PSF, moved by the same convention as the found blur."""
 
 
 @dataclass(frozen=True)
