@@ -1,4 +1,4 @@
-"""What a file or folder of ours holds, told from its content and not from its name."""
+"""What a file or folder of ours holds; checkpoints are told by their suffix, all else by content."""
 
 import json
 from collections.abc import Mapping

@@ -4,11 +4,12 @@
 """
 
 import sys
+import traceback
 
 import click
 
 from twinlens import __version__, console
-from twinlens.errors import TwinlensError
+from twinlens.errors import HostLimitError, TwinlensError
 from twinlens.verbs import calibrate, capture, dataset, everything, restore
 
 SECTIONS: dict[str, list[click.Command]] = {
@@ -54,8 +55,13 @@ def run(arguments: list[str]) -> int:
         street.main(arguments, prog_name="twinlens", standalone_mode=False)
     except TwinlensError as error:
         if "-v" in arguments or "--verbose" in arguments:
-            raise
+            traceback.print_exception(error)
         console.show_error(error)
+        return 1
+    except OSError as error:
+        # What the library reads it wraps; what is left is an output that cannot be written.
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        console.show_error(HostLimitError(what, hint="check that the folder is writable and its disk has room"))
         return 1
     except click.exceptions.Exit as ended:
         return ended.exit_code

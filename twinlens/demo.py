@@ -30,6 +30,7 @@ from twinlens.capture.virtual.twin import RigTwin, TwinSettings
 from twinlens.dataset.build import DatasetSettings
 from twinlens.dataset.paired import PairedDataset, StoredPair
 from twinlens.dataset.summary import DatasetReport
+from twinlens.errors import SettingsError
 from twinlens.handover import build_from_sessions, calibrate_sessions
 from twinlens.judge import judge_registration, true_kernel_in_gauge
 from twinlens.pixels import Kernel, Mono, Picture
@@ -38,10 +39,11 @@ from twinlens.report.street import PairPictures, RegistrationPictures, Registrat
 from twinlens.restore.baselines import best_wiener
 from twinlens.restore.checkpoint import load_checkpoint
 from twinlens.restore.evaluate import EvaluationReport, evaluate, summarise
-from twinlens.restore.restorer import Restorer
+from twinlens.restore.restorer import Restorer, RestoreSettings
 from twinlens.restore.train import BEST, RECIPES, StepReport, TrainSettings, train
 
 MIN_PAIRS = 24
+MIN_SCENES = 3
 MAX_SCENES = 16
 PAIRS_PER_SCENE = 2
 WIENER = "Wiener, true PSF"
@@ -83,10 +85,12 @@ class _Walk:
 
     def capture(self, twin: RigTwin) -> tuple[RigSettings, CaptureReport]:
         takes = plan_takes(twin)
-        self.voice.stage("capturing over GigE Vision, software trigger")
+        self.voice.stage(
+            f"capturing {len(takes)} of {len(twin.scene_names)} scenes over GigE Vision, software trigger"
+        )
         # Always the bundled producer: a vendor's, found through the environment, may not see the loopback.
         producer = str(bundled_producer())
-        with virtual_rig(self.settings, self.scenes):
+        with virtual_rig(self.settings, self.scenes, scene_limit=MAX_SCENES):
             found = list_cameras(producer)
             a, b = DEFAULT_SERIALS
             rig = assign_cameras(self.out / "rig.toml", found, a=a, b=b, producer=producer)
@@ -111,6 +115,7 @@ class _Walk:
             self.dataset_file,
             settings=DatasetSettings(),
             on_pair=lambda count: self.voice.progress(count, "", total=pairs),
+            on_reject=self.voice.stage,
         )
 
     def train(self) -> tuple[StepReport, ...]:
@@ -211,6 +216,7 @@ def run_demo(
             "calibrate": CalibrationSettings().as_dict(),
             "dataset": DatasetSettings().as_dict(),
             "train": walk.training.as_dict(),
+            "restore": RestoreSettings().as_dict(),
         },
         versions=_versions(),
     )
@@ -220,6 +226,11 @@ def run_demo(
 def plan_takes(twin: RigTwin) -> list[Take]:
     """At least `MIN_PAIRS` pairs over the twin's scenes, all under its first mirror state."""
     names = twin.scene_names[:MAX_SCENES]
+    if len(names) < MIN_SCENES:
+        raise SettingsError(
+            f"{len(names)} scenes; train, validation and test need at least {MIN_SCENES}",
+            hint="put more photographs into the folder",
+        )
     per_scene = max(PAIRS_PER_SCENE, math.ceil(MIN_PAIRS / len(names)))
     return [
         Take(

@@ -18,6 +18,7 @@ from twinlens.calibrate import (
     CalibrationSettings,
     Origin,
     PairIdentity,
+    RigCalibration,
     align_pair,
     calibrate_session,
     valid_box,
@@ -60,12 +61,14 @@ def calibrate_sessions(
     """
     settings = settings or CalibrationSettings()
     _require_one_rig(sessions)
+    if not _labels(sessions):
+        raise CalibrationError("the sessions hold no complete pair", hint="record at least one pair")
     states = []
     for label in _labels(sessions):
         pairs = joined_pairs(sessions, label)
         origin = Origin(
             mirror_state=label,
-            session_ids=tuple(session.id for session in sessions),
+            session_ids=tuple(session.id for session in sessions if len(session.pairs(label))),
             bit_depth=sessions[0].manifest.bit_depth,
         )
         states.append(
@@ -96,6 +99,9 @@ def build_from_sessions(
     if out.exists() and not overwrite:
         raise DatasetError(f"{out} exists already", hint="choose another name, or pass --overwrite")
     calibrations = Calibrations.read(calibration_file)
+    _require_one_rig(sessions)
+    for label in _labels(sessions):
+        _require_same_frames(sessions[0], calibrations.of(label))
     pairs = [(session, session.pairs()) for session in sessions]
     scene_counts: dict[str, int] = {}
     for scene in (scene for _, each in pairs for scene in each.scenes):
@@ -147,7 +153,9 @@ def _counted(pairs: Iterator[AlignedPair], on_pair: Callable[[int], None]) -> It
 
 
 def _labels(sessions: Sequence[Session]) -> list[str]:
-    return list(dict.fromkeys(state.label for session in sessions for state in session.mirror_states()))
+    labels = dict.fromkeys(state.label for session in sessions for state in session.mirror_states())
+    # A recording stopped right after the mirror moved lists a state without pairs.
+    return [label for label in labels if len(joined_pairs(sessions, label))]
 
 
 def _require_one_rig(sessions: Sequence[Session]) -> None:
@@ -164,6 +172,16 @@ def _require_one_rig(sessions: Sequence[Session]) -> None:
                 "(serial A, serial B, height, width, bit depth)",
                 hint="calibrate sessions of one rig and one picture size together",
             )
+
+
+def _require_same_frames(session: Session, calibration: RigCalibration) -> None:
+    recorded = (*session.manifest.shape_hw, session.manifest.bit_depth)
+    calibrated = (*calibration.shape_hw, calibration.bit_depth)
+    if recorded != calibrated:
+        raise CalibrationError(
+            f"{session.id} holds frames of {recorded}, the calibration is of {calibrated} (height, width, bits)",
+            hint="calibrate this session, or build with the calibration that belongs to it",
+        )
 
 
 def _provenance(sessions: Sequence[Session], calibration_file: Path, settings: DatasetSettings) -> Provenance:

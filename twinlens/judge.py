@@ -24,7 +24,7 @@ def judge_registration(twin: RigTwin, found: RigCalibration, *, mirror_state_ind
             (float(x), float(y), float(dx), float(dy)) for (x, y), (dx, dy) in zip(on_b, shape, strict=True)
         ),
         true_b_from_a=twin.true_b_from_a,
-        true_kernel_b=twin.psf("b", mirror_state_index),
+        true_kernel_b=shift_kernel(twin.psf("b", mirror_state_index), (-float(shift[0]), -float(shift[1]))),
     )
 
 

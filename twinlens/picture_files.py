@@ -1,6 +1,6 @@
 """Degraded pictures to restore, wherever they lie: image files, folders of them, or a session's camera B."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,13 +46,25 @@ def degraded_pictures(sources: Sequence[Path]) -> list[DegradedPicture]:
     return found
 
 
+def require_new(paths: Iterable[Path]) -> None:
+    """Raise `RestoreError` if one of the files exists already, a source picture perhaps."""
+    there = [path for path in paths if path.exists()]
+    if there:
+        raise RestoreError(
+            f"{there[0]} exists already, and {len(there) - 1} more", hint="choose an empty folder with --out"
+        )
+
+
 def read_picture(path: Path) -> Picture:
     """(h, w) or (h, w, 3) RGB, uint8 or uint16.
 
     Raises:
         RestoreError: the file is no picture, or of a type that cannot be restored.
     """
-    data = np.frombuffer(path.read_bytes(), np.uint8)
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as cause:
+        raise RestoreError(f"{path} cannot be read: {cause.strerror}", hint="check its permissions") from cause
     image = cast("Picture | None", cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise RestoreError(f"{path} is no 8 or 16 bit picture", hint=f"give one of {', '.join(sorted(SUFFIXES))}")
@@ -81,7 +93,7 @@ def _pictures(source: Path) -> list[DegradedPicture]:
         return [
             DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i)) for i in range(len(pairs))
         ]
-    files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     return [DegradedPicture(_result_name(path), partial(read_picture, path)) for path in files]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,20 +26,6 @@ def sealed(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def sealed_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` to fill; rename it to `path` on success, remove it on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    part.mkdir()
-    try:
-        yield part
-        part.replace(path)
-        sync_folder(path.parent)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

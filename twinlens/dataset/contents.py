@@ -104,7 +104,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         # Without a lock, many readers on a network disk do not meet errno 11 or 37.
         with h5py.File(path, "r", locking=False) as opened:
             yield opened
-    except (OSError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as cause:
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as cause:
         raise CorruptError(
             f"{path} is damaged or cut short: {cause}", hint="copy it again, or build it again"
         ) from cause

@@ -12,6 +12,8 @@ from twinlens.verbs.options import as_json, folder, rig_file
 
 if TYPE_CHECKING:
     from twinlens.capture.capture import CaptureReport
+else:
+    CaptureReport = Any  # importing it would make --help slow
 
 
 @click.command()
@@ -26,7 +28,10 @@ def cameras(*, rig: Path, assign: tuple[str, str] | None, producer: str | None, 
     from dataclasses import asdict
 
     from twinlens.capture.assign import assign_cameras, list_cameras
+    from twinlens.capture.rig_file import read_rig_file
 
+    if producer is None and rig.exists():
+        producer = read_rig_file(rig).producer or None
     found = list_cameras(producer)
     if assign is not None:
         assign_cameras(rig, found, a=assign[0], b=assign[1], producer=producer)
@@ -105,9 +110,17 @@ def capture(*, rig: Path, out: Path, json: bool, pairs: int, **chosen: Any) -> N
         read_rig_file(rig), {name: chosen[name] for name in ("exposure_us", "gain_db", "producer")}
     )
     take = Take(chosen["scene"], pairs, MirrorState(chosen["mirror_state"]), parse_features(chosen["features"]))
-    with console.bar("capturing", pairs) as bar, closing(record(settings, [take], out=out)) as reports:
-        for report in reports:
-            bar.move(report.pairs, f"{report.scene}, {report.frames_lost} frames lost")
+    report: CaptureReport | None = None
+    try:
+        with console.bar("capturing", pairs) as bar, closing(record(settings, [take], out=out)) as reports:
+            for report in reports:
+                bar.move(report.pairs, f"{report.scene}, {report.frames_lost} frames lost")
+    except KeyboardInterrupt:
+        if report is not None:
+            show_capture(report)
+        raise
+    if report is None:
+        raise click.ClickException("the recording ended before its first trigger")
     console.report_json(report) if json else show_capture(report)
     require_complete(report)
 
@@ -132,7 +145,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def show_capture(report: "CaptureReport") -> None:
+def show_capture(report: CaptureReport) -> None:
     """Print how a session went."""
     console.figures(
         f"Session {report.folder}",
@@ -150,7 +163,7 @@ def show_capture(report: "CaptureReport") -> None:
         console.say(f"gap: trigger {gap.trigger_index}, camera {gap.camera.upper()}, {gap.reason}")
 
 
-def _skew(report: "CaptureReport") -> str:
+def _skew(report: CaptureReport) -> str:
     if report.skew is None:
         return "not measured: the cameras gave no time"
     skew = report.skew

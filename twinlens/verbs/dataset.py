@@ -40,6 +40,7 @@ def build(
     assignment = dict(_scene_and_split(text) for text in assign)
     settings = DatasetSettings(ratios=ratios, seed=seed, assignment=assignment)
     opened = [Session(path) for path in sessions]
+    left_out: list[str] = []
     with console.bar("building", sum(len(session.pairs()) for session in opened)) as bar:
         report = build_from_sessions(
             opened,
@@ -48,15 +49,17 @@ def build(
             settings=settings,
             overwrite=overwrite,
             on_pair=bar.move,
-            on_reject=console.note,
+            on_reject=left_out.append,
         )
+    for reason in left_out:
+        console.note(reason)
     if json:
         console.report_json(report)
         return
     console.figures(
         f"Dataset {out}",
         {
-            "pairs": report.pairs,
+            "pairs": f"{report.pairs}, {len(left_out)} left out",
             "size": f"{report.shape_hw[1]}x{report.shape_hw[0]} px, {report.bit_depth} bit",
             **{count.split: f"{count.pairs} pairs of {count.scenes} scenes" for count in report.splits},
             "residual median / p95": f"{report.residual_px.median:.3f} / {report.residual_px.p95:.3f} px",

@@ -1,5 +1,6 @@
 """`twinlens train`, `evaluate` and `restore`."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ def train(
         torch.set_num_threads(threads)
     settings = replace(RECIPES[preset], **{name: value for name, value in chosen.items() if value is not None})
     reports = []
-    with console.bar("training", settings.steps) as bar:
-        for report in learn(PairedDataset(dataset), settings, out=out, device=device):
+    training = learn(PairedDataset(dataset), settings, out=out, device=device)
+    with console.bar("training", settings.steps) as bar, closing(training) as steps:
+        for report in steps:
             psnr = f", validation {report.psnr_db:.2f} dB" if report.psnr_db is not None else ""
             bar.move(report.step, f"loss {report.loss:.4f}{psnr}")
             reports.append(report)
@@ -77,6 +79,8 @@ def evaluate(*, dataset: Path, checkpoint: Path, split: str, device: str, json: 
 
     opened = PairedDataset(dataset)
     loaded = load_checkpoint(checkpoint)
+    if loaded.card.dataset_hash != opened.content_hash:
+        console.note("the checkpoint was trained on another dataset or split: it may know scenes of this one")
     restorer = Restorer.from_checkpoint(loaded, settings=RestoreSettings(device=device))
     pairs = opened.split(split)
     scores = []
@@ -111,13 +115,14 @@ def evaluate(*, dataset: Path, checkpoint: Path, split: str, device: str, json: 
 @as_json
 def restore(*, sources: tuple[Path, ...], checkpoint: Path, out: Path, device: str, json: bool) -> None:
     """Restore image files, folders of them, or camera B's frames of sessions."""
-    from twinlens.picture_files import degraded_pictures, save_picture
+    from twinlens.picture_files import degraded_pictures, require_new, save_picture
     from twinlens.restore.checkpoint import load_checkpoint
     from twinlens.restore.restorer import Restorer, RestoreSettings
 
     restorer = Restorer.from_checkpoint(load_checkpoint(checkpoint), settings=RestoreSettings(device=device))
     written = []
     pictures = degraded_pictures(sources)
+    require_new(out / picture.name for picture in pictures)
     with console.bar("restoring", len(pictures)) as bar:
         for done, picture in enumerate(pictures, start=1):
             written.append(str(save_picture(restorer(picture.load()), out / picture.name)))
