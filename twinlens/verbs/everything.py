@@ -10,7 +10,7 @@ from twinlens.verbs.options import as_json, existing, folder
 
 @click.command()
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("demo-run"), show_default=True)
-@click.option("--scenes", type=folder, help="Folder of photographs to use instead of the bundled scenes.")
+@click.option("--scenes", type=folder, help="Folder of photographs to use; each file is a scene.")
 @click.option("--seed", type=int, default=None, help="Seed of the virtual rig.")
 @as_json
 def demo(*, out: Path, scenes: Path | None, seed: int | None, json: bool) -> None:
