@@ -189,9 +189,9 @@ def test_what_is_not_a_mono_integer_image_is_a_callers_mistake(frame: Any) -> No
         calibrate_session([(frame, frame)])
 
 
-def test_a_one_pixel_high_image_is_a_callers_mistake() -> None:
+def test_a_one_pixel_high_image_is_refused_with_its_size() -> None:
     line = np.zeros((1, 640), np.uint8)
-    with pytest.raises(ValueError, match="640x1"):
+    with pytest.raises(DegenerateGeometryError, match="640x1"):
         calibrate_session([(line, line)])
 
 

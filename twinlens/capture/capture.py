@@ -54,7 +54,7 @@ class CaptureReport:
     ledger: tuple[Gap, ...]
     skew: Skew | None
     """None without pairs or camera times."""
-    flushed_frames: dict[str, int]
+    flushed_frames: dict[CameraRole, int]
     stream: dict[str, dict[str, int]]
     """Per camera: the producer's counters; empty until the end."""
     producer: str
@@ -142,7 +142,6 @@ class _Recording:
 
     def report(self) -> CaptureReport:
         pairs = self._pairs()
-        shape_known = self._rig is not None
         return CaptureReport(
             session_id=self._id,
             folder=str(self.folder),
@@ -152,10 +151,10 @@ class _Recording:
             scenes=len({take.scene for take in self._recorded}),
             triggers=self._triggers,
             frames={role: sum(r.camera == role for r in self._records) for role in ("a", "b")},
-            frames_lost=2 * self._triggers - len(self._records) if shape_known else 0,
-            ledger=self._ledger(),
+            frames_lost=2 * self._triggers - len(self._records),
+            ledger=tuple(self._gaps),
             skew=measure_skew(pairs),
-            flushed_frames=dict(self._flushed.items()),
+            flushed_frames=self._flushed,
             stream={role: finished.stream for role, finished in self._finished.items()},
             producer=self._producer.name,
             seconds=(datetime.now(UTC) - self._started).total_seconds(),
@@ -168,6 +167,9 @@ class _Recording:
         a sealed pair the folder then keeps its `.part` name, and the frames wait there for a repair.
         """
         sealed = sealed_frames(self._part)
+        for record in self._records:
+            if (record.camera, record.trigger_index) not in sealed:
+                self._gaps.append(Gap(record.trigger_index, record.camera, "not written"))
         self._records = [record for record in self._records if (record.camera, record.trigger_index) in sealed]
         if self._rig is None or not self._pairs():
             if not any(self._part.glob("*/*.part")):
@@ -183,7 +185,7 @@ class _Recording:
             bit_depth=8,
             takes=tuple(self._recorded),
             triggers=self._triggers,
-            ledger=self._ledger(),
+            ledger=tuple(self._gaps),
             stream={role: finished.stream for role, finished in self._finished.items()},
         ).write(self._part)
         self._part.replace(self.folder)
@@ -196,11 +198,6 @@ class _Recording:
         return pair_records(
             (r for r in self._records if r.camera == "a"), (r for r in self._records if r.camera == "b")
         )
-
-    def _ledger(self) -> tuple[Gap, ...]:
-        # A frame that came late, after its gap was noted, is no gap.
-        there = {(record.camera, record.trigger_index) for record in self._records}
-        return tuple(gap for gap in self._gaps if (gap.camera, gap.trigger_index) not in there)
 
 
 def require_complete(report: CaptureReport) -> None:

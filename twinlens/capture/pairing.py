@@ -9,7 +9,7 @@ from twinlens.capture.frame import CameraRole, FrameRecord
 BLOCK_ID_MAX = 65535
 """GigE Vision 1.x block ids are 16 bit and run 1..65535; 0 is never used."""
 
-GapReason = Literal["not delivered", "incomplete", "queue full"]
+GapReason = Literal["not delivered", "incomplete", "queue full", "not written"]
 
 
 @dataclass(frozen=True, slots=True)
