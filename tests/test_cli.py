@@ -9,6 +9,8 @@ import pytest
 from twinlens import __version__
 from twinlens.cli import run
 from twinlens.picture_files import save_picture
+from twinlens.restore.checkpoint import Checkpoint, CheckpointCard, write_checkpoint
+from twinlens.restore.networks import build_network, preset
 
 NOBODY = "127.0.9.9"
 
@@ -103,3 +105,47 @@ def test_info_shows_a_file_of_ours_as_json(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "r.json").write_text(json.dumps({"schema": "twinlens.report", "n": 3}))
     assert run(["info", "r.json", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n"] == 3
+
+
+def test_an_output_that_cannot_be_written_ends_in_a_panel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rig.toml").write_text('a = "A1"\nb = "B1"\n')
+    (tmp_path / "afile").write_text("")
+    refused(["capture", "--pairs", "1", "--scene", "x", "-o", "afile"], capsys, seen="afile")
+
+
+def test_restore_never_overwrites_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: Path
+) -> None:
+    save_picture(np.zeros((32, 32), np.uint8), tmp_path / "p.png")
+    before = (tmp_path / "p.png").read_bytes()
+    refused(["restore", "p.png", "-c", str(checkpoint), "-o", "."], capsys, seen="p.png exists already")
+    assert (tmp_path / "p.png").read_bytes() == before
+
+
+def test_a_folder_without_pictures_and_a_colour_picture_are_refused_by_a_mono_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(["restore", "empty", "-c", str(checkpoint)], capsys, seen="no picture")
+    save_picture(np.zeros((32, 32, 3), np.uint8), tmp_path / "rgb.png")
+    refused(["restore", "rgb.png", "-c", str(checkpoint)], capsys, seen="channel")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    network = build_network("mprnet", channels=1, hyper_parameters=preset("mprnet", "tiny"))
+    card = CheckpointCard(
+        network="mprnet",
+        hyper_parameters=network.hyper_parameters,
+        channels=1,
+        bit_depth=8,
+        dataset_hash="",
+        settings={},
+        step=0,
+        metrics={},
+    )
+    path = tmp_path / "tiny.safetensors"
+    write_checkpoint(path, Checkpoint.of(network, card))
+    return path

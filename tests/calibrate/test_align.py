@@ -174,6 +174,22 @@ def test_a_pair_without_texture_cannot_be_judged(calibration: RigCalibration) ->
         align_pair(fog, fog, calibration, box=valid_box(calibration), identity=IDENTITY)
 
 
+def test_a_pair_of_parallel_lines_claims_no_registration(calibration: RigCalibration) -> None:
+    x = np.arange(640)
+    lines = np.broadcast_to((110 + 60 * np.sin(x / 5) + 20 * np.sin(x / 17)).astype(np.uint8), (512, 640)).copy()
+    still = replace(calibration, b_from_a=np.eye(3))
+    with pytest.raises(DegenerateGeometryError, match="two directions"):
+        align_pair(lines, lines, still, box=Box(64, 64, 576, 448), identity=IDENTITY)
+
+
+def test_target_pixels_that_would_clip_are_masked(coma_rig: Any, calibration: RigCalibration) -> None:
+    a, b = coma_rig.pair(9)
+    bright = replace(calibration, photometric=replace(calibration.photometric, gain=1.6, offset=0.0))
+    pair = align_pair(a, b, bright, box=valid_box(bright), identity=IDENTITY)
+    assert (pair.target == 255).any()
+    assert not pair.mask[pair.target == 255].all()
+
+
 def test_frames_of_another_size_and_boxes_outside_are_a_callers_mistake(
     coma_rig: Any, calibration: RigCalibration
 ) -> None:

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from twinlens.dataset import PairedDataset, StoredPair
-from twinlens.errors import DatasetError, SettingsError, TrainingDivergedError, UnknownNetworkError
+from twinlens.errors import (
+    CheckpointError,
+    DatasetError,
+    SettingsError,
+    TrainingDivergedError,
+    UnknownNetworkError,
+)
 from twinlens.pixels import Kernel, Picture
 from twinlens.restore.baselines import best_wiener
 from twinlens.restore.checkpoint import load_checkpoint
@@ -120,6 +126,29 @@ def test_a_training_that_diverges_ends_with_its_step_and_leaves_no_checkpoint(
         list(train(dataset, settings, out=tmp_path))
     assert "learning_rate" in diverged.value.hint
     assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_stopping_early_keeps_what_was_reached(dataset: PairedDataset, tmp_path: Path) -> None:
+    reports = train(dataset, dataclasses.replace(SHORT, steps=1000, validate_every=1000), out=tmp_path / "run")
+    for report in reports:
+        if report.step == 4:
+            break
+    reports.close()
+    assert load_checkpoint(tmp_path / "run" / "last.safetensors").card.step == 4
+
+
+def test_a_folder_of_an_earlier_training_is_left_alone(trained: Trained) -> None:
+    before = (trained.folder / "training.jsonl").read_text()
+    with pytest.raises(CheckpointError, match="earlier training"):
+        next(train(trained.dataset, SHORT, out=trained.folder))
+    assert (trained.folder / "training.jsonl").read_text() == before
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_a_device_that_cannot_be_used_is_refused(dataset: PairedDataset, tmp_path: Path, device: str) -> None:
+    with pytest.raises(SettingsError, match=device):
+        next(train(dataset, SHORT, out=tmp_path / "run", device=device))
+    assert not (tmp_path / "run").exists()
 
 
 def test_crops_larger_than_the_frames_are_refused(dataset: PairedDataset, tmp_path: Path) -> None:
