@@ -46,11 +46,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 def figures(title: str, values: Mapping[str, object]) -> None:
     """Print named figures, one a line."""
-    grid = Table.grid(padding=(0, 2))
-    for name, value in values.items():
-        grid.add_row(Text(name, style="dim"), Text(str(value)))
     _out.print(Text(title, style="bold"))
-    _out.print(grid)
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        _out.print(Text.assemble((f"{name:<{width}}", "dim"), "  ", str(value)))
 
 
 def report_json(report: Any) -> None:

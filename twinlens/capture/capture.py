@@ -53,7 +53,7 @@ class CaptureReport:
     """Frames that a trigger asked for and that are not on disk."""
     ledger: tuple[Gap, ...]
     skew: Skew | None
-    """None without pairs or camera times."""
+    """None without camera times or with fewer than three pairs."""
     flushed_frames: dict[CameraRole, int]
     stream: dict[str, dict[str, int]]
     """Per camera: the producer's counters; empty until the end."""

@@ -9,6 +9,8 @@ from statistics import median
 
 from twinlens.capture.frame import FrameRecord
 
+MIN_PAIRS = 3
+"""With fewer, the median that is removed is most of what there is."""
 HOW_MEASURED = "camera timestamps, B minus A, after removing their median (the clocks' offset)"
 
 
@@ -30,8 +32,8 @@ def clock_offset_ns(pairs: Sequence[tuple[FrameRecord, FrameRecord]]) -> int:
 
 
 def measure_skew(pairs: Sequence[tuple[FrameRecord, FrameRecord]]) -> Skew | None:
-    """The spread of B's time minus A's around their offset; None without pairs or camera times."""
-    if not _have_times(pairs):
+    """The spread of B's time minus A's around their offset; None without camera times or with too few pairs."""
+    if len(pairs) < MIN_PAIRS or not _have_times(pairs):
         return None
     offset_ns = clock_offset_ns(pairs)
     apart_us = sorted(abs(b.camera_time_ns - a.camera_time_ns - offset_ns) / 1000 for a, b in pairs)

@@ -62,6 +62,7 @@ def simulate(
     seed: int | None,
 ) -> None:
     """Serve two virtual MER-530 cameras on the loopback until Ctrl-C."""
+    import signal
     import threading
 
     from twinlens.capture.virtual.rehearse import make_twin, render_ahead
@@ -76,10 +77,12 @@ def simulate(
     console.table("Mirror states (TwinMirrorStateSelector)", ["value", "label"], states)
     console.note("rendering the scenes ...")
     render_ahead(twin)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     addresses, named = binds or DEFAULT_ADDRESSES, serials or DEFAULT_SERIALS
     serve_rig(
         (twin.view("a"), twin.view("b")),
-        threading.Event(),
+        stop,
         addresses=addresses,
         serials=named,
         on_ready=lambda: console.say(f"serving {', '.join(named)} at {', '.join(addresses)}; stop with Ctrl-C"),
@@ -165,6 +168,6 @@ def show_capture(report: CaptureReport) -> None:
 
 def _skew(report: CaptureReport) -> str:
     if report.skew is None:
-        return "not measured: the cameras gave no time"
+        return "not measured: it needs camera times and three pairs"
     skew = report.skew
     return f"median {skew.median_us:.0f}, p95 {skew.p95_us:.0f}, max {skew.max_us:.0f} us ({skew.how_measured})"
