@@ -85,8 +85,10 @@ class _Walk:
 
     def capture(self, twin: RigTwin) -> tuple[RigSettings, CaptureReport]:
         takes = plan_takes(twin)
+        height, width = twin.shape_hw
         self.voice.stage(
-            f"capturing {len(takes)} of {len(twin.scene_names)} scenes over GigE Vision, software trigger"
+            f"capturing {len(takes)} of {len(twin.scene_names)} scenes at {width}x{height}, software trigger "
+            "(harvesters + twinlens_gev.cti + GVSP)"
         )
         # Always the bundled producer: a vendor's, found through the environment, may not see the loopback.
         producer = str(bundled_producer())
