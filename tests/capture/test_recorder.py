@@ -1,6 +1,8 @@
 """Segments on disk hold what was recorded, and a disk that fails says so."""
 
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -88,3 +90,39 @@ def test_a_disk_that_fails_ends_the_recording_with_its_reason(tmp_path: Path) ->
 def test_a_foreign_hdf5_file_is_no_segment(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file, pytest.raises(CaptureError, match="not a"):
         read_rows(file, "a")
+
+
+FILLING = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_recorder import frame, recorder
+from twinlens.errors import HostLimitError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
+written = []
+subject = recorder(Path(sys.argv[2]) / "a", written)
+try:
+    for i in range(1000):
+        subject.put(frame(i, (512, 640)))
+    subject.close()
+except HostLimitError as error:
+    print(len(written))
+    sys.exit(f"{error.message} | {error.hint}")
+"""
+
+
+def test_a_disk_that_fills_up_is_reported_and_keeps_the_frames_before(tmp_path: Path) -> None:
+    # A limit on the size of files stops writes as a full disk does, without needing a disk.
+    child = subprocess.run(
+        [sys.executable, "-c", FILLING, str(Path(__file__).parent), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert child.returncode == 1, child.stderr  # HDF5 crashes at exit when it could not write what it kept back
+    assert "File too large" in child.stderr
+    assert "free space" in child.stderr
+    with h5py.File(tmp_path / "a" / "seg_000000.h5") as segment:
+        assert len(read_rows(segment, "a")) == int(child.stdout) > 3

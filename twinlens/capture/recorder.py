@@ -44,6 +44,8 @@ FRAME_ROW = np.dtype(
 )
 QUEUE_FRAMES = 60
 """3 s at 20 fps: disks were seen to stall for almost 1 s."""
+METADATA_BYTES = 2**20
+"""More than the table and the index of a segment take."""
 SEGMENT_FRAMES = 400
 """About 2 GB of 8-bit frames."""
 
@@ -109,9 +111,12 @@ class Recorder:
                 self._write(frame)
             self._seal()
         except Exception as error:  # noqa: BLE001 - the top of a thread: forwarded by put and close
-            self._error = error
             with suppress(Exception):  # the frames before this one may still be sealed
                 self._seal()
+            self._error = error
+            with suppress(queue.Empty):  # so that nobody waits for room in a queue that is not read any more
+                while True:
+                    self._queue.get_nowait()
 
     def _write(self, frame: Frame) -> None:
         if self._segment is None:
@@ -160,6 +165,9 @@ class _Segment:
         self._rows = detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(4096,))
 
     def append(self, pixels: Mono, record: FrameRecord) -> None:
+        # A full disk must be noticed here: HDF5 keeps writes back, and what it cannot write at the end crashes it.
+        descriptor, end = self._file.id.get_vfd_handle(), self._file.id.get_filesize()
+        os.posix_fallocate(descriptor, end, pixels.nbytes + METADATA_BYTES)
         self._data.resize(self.frames + 1, axis=0)
         self._data.id.write_direct_chunk((self.frames, 0, 0), pixels)
         self._rows.resize(self.frames + 1, axis=0)
