@@ -69,6 +69,6 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        console.note("stopped by Ctrl-C; what was done is kept")
+        console.note("stopped by Ctrl-C; recorded pairs and trained steps are kept")
         return 130
     return 0
