@@ -33,7 +33,7 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """Print one line that belongs to no result."""
-    _err.print(Text(text, style="dim"))
+    _err.print(Text(text, style="dim"), soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
