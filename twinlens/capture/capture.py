@@ -15,7 +15,7 @@ from twinlens.capture.pairing import Gap, pair_records
 from twinlens.capture.producers import find_producer
 from twinlens.capture.rig import Rig
 from twinlens.capture.rig_file import RigSettings
-from twinlens.capture.session import Manifest, RecordedTake, sealed_frames
+from twinlens.capture.session import Manifest, RecordedTake, sealed_records
 from twinlens.capture.worker import Finished
 from twinlens.errors import CaptureError, FrameTimeoutError, SettingsError
 from twinlens.storage import sync_folder
@@ -126,8 +126,8 @@ class _Recording:
         self._recorded.append(RecordedTake(take.scene, take.mirror_state, self._triggers))
         wanted, lost_in_a_row = len(self._pairs()) + take.pairs, 0
         while (before := len(self._pairs())) < wanted:
-            outcome = rig.fire(self._triggers)
             self._triggers += 1
+            outcome = rig.fire(self._triggers - 1)
             self._records += outcome.records
             self._gaps += outcome.gaps
             yield self.report()
@@ -166,11 +166,12 @@ class _Recording:
         Only frames in sealed segments count. A process that was killed leaves its last segment open; without
         a sealed pair the folder then keeps its `.part` name, and the frames wait there for a repair.
         """
-        sealed = sealed_frames(self._part)
+        sealed = sealed_records(self._part)
+        there = {(record.camera, record.trigger_index) for record in sealed}
         for record in self._records:
-            if (record.camera, record.trigger_index) not in sealed:
+            if (record.camera, record.trigger_index) not in there:
                 self._gaps.append(Gap(record.trigger_index, record.camera, "not written"))
-        self._records = [record for record in self._records if (record.camera, record.trigger_index) in sealed]
+        self._records = sealed
         if self._rig is None or not self._pairs():
             if not any(self._part.glob("*/*.part")):
                 shutil.rmtree(self._part, ignore_errors=True)

@@ -211,10 +211,10 @@ def _take(values: dict[str, Any]) -> RecordedTake:
     return RecordedTake(values["scene"], mirror_state, values["first_trigger"])
 
 
-def sealed_frames(folder: Path) -> set[tuple[CameraRole, int]]:
-    """Camera and trigger index of every frame in the sealed segments below `folder`."""
+def sealed_records(folder: Path) -> list[FrameRecord]:
+    """The record of every frame in the sealed segments below `folder`."""
     roles: tuple[CameraRole, CameraRole] = ("a", "b")
-    return {(role, place.record.trigger_index) for role in roles for place in _sealed_places(folder, role)}
+    return [place.record for role in roles for place in _sealed_places(folder, role)]
 
 
 def _read_records(folder: Path, role: CameraRole) -> list[_Place]:
