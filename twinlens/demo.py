@@ -32,7 +32,7 @@ from twinlens.dataset.paired import PairedDataset, StoredPair
 from twinlens.dataset.summary import DatasetReport
 from twinlens.errors import SettingsError
 from twinlens.handover import build_from_sessions, calibrate_sessions
-from twinlens.judge import judge_registration, true_kernel_in_gauge
+from twinlens.judge import judge_registration
 from twinlens.pixels import Kernel, Mono, Picture
 from twinlens.report.pages import write_report
 from twinlens.report.street import PairPictures, RegistrationPictures, RegistrationTruth, Street, Triple
@@ -197,7 +197,7 @@ def run_demo(
     truth = judge_registration(twin, calibration)
     built = walk.build(session)
     trained = walk.train()
-    tested = walk.test(true_kernel_in_gauge(twin, calibration))
+    tested = walk.test(truth.true_kernel_b)
     walk.voice.stage("writing the report")
     figures = _figures(captured, truth, tested.report, seconds=time.monotonic() - walk.started)
     street = Street(

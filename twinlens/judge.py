@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from twinlens.calibrate import RigCalibration
 from twinlens.capture.virtual.twin import RigTwin
-from twinlens.pixels import Homography, Kernel, PointsXY
+from twinlens.pixels import Homography, PointsXY
 from twinlens.report.street import RegistrationTruth
 from twinlens.restore.baselines import shift_kernel
 
@@ -13,7 +13,12 @@ GRID = 33
 
 
 def judge_registration(twin: RigTwin, found: RigCalibration, *, mirror_state_index: int = 0) -> RegistrationTruth:
-    """How far the found mapping is from the twin's, over 33x33 points of A that B sees."""
+    """How far the found mapping is from the twin's, over 33x33 points of A that B sees.
+
+    The mapping's gauge puts the blur's centroid at zero, so the mapping differs from the true one by about the
+    PSF's centroid. The true kernel is moved by the same amount: a target convolved with it gives its input, and a
+    Wiener filter that did not know of the shift would be scored against a displaced target.
+    """
     on_b, error = _grid_errors(twin.true_b_from_a, found.b_from_a, twin.shape_hw)
     shift = error.mean(axis=0)
     shape = error - shift
@@ -26,17 +31,6 @@ def judge_registration(twin: RigTwin, found: RigCalibration, *, mirror_state_ind
         true_b_from_a=twin.true_b_from_a,
         true_kernel_b=shift_kernel(twin.psf("b", mirror_state_index), (-float(shift[0]), -float(shift[1]))),
     )
-
-
-def true_kernel_in_gauge(twin: RigTwin, found: RigCalibration, *, mirror_state_index: int = 0) -> Kernel:
-    """B's true PSF, shifted by what the found mapping absorbed of it: target convolved with this gives input.
-
-    The mapping's gauge puts the blur's centroid at zero, so the mapping differs from the true one by about the
-    PSF's centroid; a Wiener filter that did not know of it would be scored against a displaced target.
-    """
-    _, error = _grid_errors(twin.true_b_from_a, found.b_from_a, twin.shape_hw)
-    dx, dy = -error.mean(axis=0)
-    return shift_kernel(twin.psf("b", mirror_state_index), (float(dx), float(dy)))
 
 
 def _grid_errors(
