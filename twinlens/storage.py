@@ -28,6 +28,23 @@ def sealed(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+HDF5_METADATA_BYTES = 2**20
+"""More than the tables, indices and alignment of one frame or pair take: a chunk of rows is 0.3 MB."""
+
+
+def reserve_disk(file: Any, payload_bytes: int) -> None:
+    """Claim room on the disk behind the end of an open `h5py.File`, for payload and the tables that come with it.
+
+    A disk that is full must be noticed here. HDF5 keeps writes back and retries them while it closes, where h5py
+    can only ignore the error; what is left then crashes the process when it exits.
+
+    Raises:
+        OSError: there is no room; the file can still be closed properly.
+    """
+    end = file.id.get_filesize()
+    os.posix_fallocate(file.id.get_vfd_handle(), end, payload_bytes + HDF5_METADATA_BYTES)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -22,7 +22,7 @@ from twinlens import __version__
 from twinlens.capture.frame import CameraRole, Frame, FrameRecord
 from twinlens.errors import CaptureError, HostLimitError
 from twinlens.pixels import Mono
-from twinlens.storage import sync_folder
+from twinlens.storage import reserve_disk, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,6 @@ FRAME_ROW = np.dtype(
 )
 QUEUE_FRAMES = 60
 """3 s at 20 fps: disks were seen to stall for almost 1 s."""
-METADATA_BYTES = 2**20
-"""More than the table and the index of a segment take."""
 SEGMENT_FRAMES = 400
 """About 2 GB of 8-bit frames."""
 
@@ -165,9 +163,7 @@ class _Segment:
         self._rows = detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(4096,))
 
     def append(self, pixels: Mono, record: FrameRecord) -> None:
-        # A full disk must be noticed here: HDF5 keeps writes back, and what it cannot write at the end crashes it.
-        descriptor, end = self._file.id.get_vfd_handle(), self._file.id.get_filesize()
-        os.posix_fallocate(descriptor, end, pixels.nbytes + METADATA_BYTES)
+        reserve_disk(self._file, pixels.nbytes)
         self._data.resize(self.frames + 1, axis=0)
         self._data.id.write_direct_chunk((self.frames, 0, 0), pixels)
         self._rows.resize(self.frames + 1, axis=0)

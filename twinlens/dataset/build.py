@@ -27,10 +27,10 @@ from twinlens.dataset.schema import (
 )
 from twinlens.dataset.splits import DEFAULT_RATIOS, split_scenes
 from twinlens.dataset.summary import DatasetReport
-from twinlens.dataset.writer import PairWriter, reserve_disk
+from twinlens.dataset.writer import PairWriter
 from twinlens.errors import DatasetError, SettingsError
 from twinlens.settings import Settings
-from twinlens.storage import sealed
+from twinlens.storage import reserve_disk, sealed
 
 PAGE_BYTES = 4096
 

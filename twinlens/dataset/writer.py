@@ -1,6 +1,5 @@
 """The growing part of a `twinlens.pairs` file: pairs are appended one by one, and one is in memory at a time."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +13,9 @@ from twinlens.dataset.identity import content_hash, pair_hash, pair_id
 from twinlens.dataset.measure import laplacian_variance, psnr_db
 from twinlens.dataset.schema import GROUP_ROW, ID_BYTES, MIRROR_ROW, PAIR_ROW, SPLITS, MirrorStateRecord, SplitName
 from twinlens.errors import DatasetError
+from twinlens.storage import reserve_disk
 
 ROWS_PER_CHUNK = 1024
-METADATA_BYTES = 2**20
-"""More than the tables, indices and alignment of one pair can take: a chunk of rows is 0.3 MB."""
 
 
 class PairWriter:
@@ -148,18 +146,6 @@ class PairWriter:
             row[0][column] = value
         found: np.void = row[0]
         return found
-
-
-def reserve_disk(file: h5py.File, payload_bytes: int) -> None:
-    """Claim room on the disk behind the end of `file`, for payload and the tables that come with it.
-
-    A disk that is full must be noticed here. HDF5 keeps writes back and retries them while it closes, where h5py
-    can only ignore the error; what is left then crashes the process when it exits.
-
-    Raises:
-        OSError: there is no room; the file can still be closed properly.
-    """
-    os.posix_fallocate(file.id.get_vfd_handle(), file.id.get_filesize(), payload_bytes + METADATA_BYTES)
 
 
 def _likeness(pair: AlignedPair, where: str) -> str:
