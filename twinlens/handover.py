@@ -6,6 +6,7 @@ No stage imports one that is not its neighbour; the verbs, the demo and notebook
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import add
@@ -61,10 +62,11 @@ def calibrate_sessions(
     """
     settings = settings or CalibrationSettings()
     _require_one_rig(sessions)
-    if not _labels(sessions):
+    labels = _labels(sessions)
+    if not labels:
         raise CalibrationError("the sessions hold no complete pair", hint="record at least one pair")
     states = []
-    for label in _labels(sessions):
+    for label in labels:
         pairs = joined_pairs(sessions, label)
         origin = Origin(
             mirror_state=label,
@@ -100,15 +102,14 @@ def build_from_sessions(
         raise DatasetError(f"{out} exists already", hint="choose another name, or pass --overwrite")
     calibrations = Calibrations.read(calibration_file)
     _require_one_rig(sessions)
-    for label in _labels(sessions):
-        _require_same_frames(sessions[0], calibrations.of(label))
+    used = [calibrations.of(label) for label in _labels(sessions)]
+    for calibration in used:
+        _require_same_frames(sessions[0], calibration)
     pairs = [(session, session.pairs()) for session in sessions]
-    scene_counts: dict[str, int] = {}
-    for scene in (scene for _, each in pairs for scene in each.scenes):
-        scene_counts[scene] = scene_counts.get(scene, 0) + 1
+    scene_counts = Counter(scene for _, each in pairs for scene in each.scenes)
     # Before the slow part: a split that cannot work should say so at once.
     split_scenes(scene_counts, ratios=settings.ratios, seed=settings.seed, assignment=settings.assignment)
-    box = valid_box(*(calibrations.of(label) for label in _labels(sessions)))
+    box = valid_box(*used)
     return build_dataset(
         _counted(_aligned(pairs, calibrations, box, on_reject), on_pair),
         out,
