@@ -28,6 +28,8 @@ class FrameRecord:
     lost_packets: int
     xxh3: int
     """xxh3-64 of the pixel bytes."""
+    arming: int = 0
+    """Which start of the stream it belongs to: 0 the first, one more after each reconnection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Frame:
 
     pixels: Mono
     record: FrameRecord
+    bit_depth: int = 8
+    """Bits of a pixel that carry information: 8, or 10 in a uint16."""
 
 
 @dataclass(frozen=True, slots=True)
