@@ -95,7 +95,7 @@ class MatchByTime:
         if self._fit(a[1], b[1]) and b[1].trigger_index - a[1].trigger_index == self._b_minus_a:
             return "late"
         # A frame late by almost a whole period, before a missed trigger, looks like the answer to the next one.
-        closely_ns = max(CLOSE_NS, 6 * self._clock.scatter_ns) + self._uncertainty_ns
+        closely_ns = max(CLOSE_NS, 6 * self._clock.scatter_ns) + self._doubtful_ns()
         return "slips" if abs(self._apart_ns(a[0], b[0])) <= closely_ns else "late"
 
     def _drop_late(self) -> None:
@@ -125,8 +125,11 @@ class MatchByTime:
         spacing_ns: float = FIRST_SPACING_NS
         if len(self._spacings_ns) > 1:
             spacing_ns = quantiles(self._spacings_ns, n=4, method="inclusive")[0]
-        uncertainty_ns = 0 if self._has_pair else self._uncertainty_ns
-        return self._tolerance * min(spacing_ns, SPACING_MAX_NS) + uncertainty_ns
+        return self._tolerance * min(spacing_ns, SPACING_MAX_NS) + self._doubtful_ns()
+
+    def _doubtful_ns(self) -> int:
+        """How far the latches may be wrong, until a pair knows better."""
+        return 0 if self._has_pair else self._uncertainty_ns
 
     def _trigger_of(self, *records: FrameRecord) -> int:
         """The next trigger, or a later one where block ids say that triggers in between were answered and lost."""
