@@ -40,6 +40,8 @@ FRAME_ROW = np.dtype(
         ("lost_packets", "<u4"),
         ("complete", "u1"),
         ("xxh3_64", "<u8"),
+        ("arming", "<u4"),
+        ("take", "<u4"),
     ]
 )
 QUEUE_FRAMES = 60
@@ -58,6 +60,7 @@ class Recorder:
         *,
         attributes: Mapping[str, Any],
         on_written: Callable[[FrameRecord], None],
+        first_segment: int = 0,
     ) -> None:
         self._folder = folder
         self._camera = camera
@@ -65,13 +68,18 @@ class Recorder:
         self._on_written = on_written
         self._queue: queue.Queue[Frame | None] = queue.Queue(QUEUE_FRAMES)
         self._segment: _Segment | None = None
-        self._segment_count = 0
+        self._segment_count = first_segment
+        self.queue_high_water = 0
         self._error: Exception | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._run, name=f"recorder-{camera}", daemon=True)
         self._thread.start()
 
-    def put(self, frame: Frame) -> bool:
+    @property
+    def queued(self) -> int:
+        return self._queue.qsize()
+
+    def put(self, frame: Frame) -> str:
         """Queue a frame; False if the queue is full, and the caller counts a drop.
 
         Raises:
@@ -81,8 +89,9 @@ class Recorder:
         try:
             self._queue.put_nowait(frame)
         except queue.Full:
-            return False
-        return True
+            return "queue full"
+        self.queue_high_water = max(self.queue_high_water, self._queue.qsize())
+        return "queued"
 
     def close(self, *, timeout_s: float = 60.0) -> None:
         """Write what is queued, seal the last segment and stop."""
@@ -177,6 +186,8 @@ class _Segment:
             record.lost_packets,
             record.complete,
             record.xxh3,
+            record.arming,
+            record.take,
         )
         self.frames += 1
 
@@ -212,6 +223,8 @@ def read_rows(segment: h5py.File, camera: CameraRole) -> list[FrameRecord]:
             complete=bool(row["complete"]),
             lost_packets=int(row["lost_packets"]),
             xxh3=int(row["xxh3_64"]),
+            arming=int(row["arming"]),
+            take=int(row["take"]),
         )
         for row in segment[f"{DETECTOR}/frames"][:]
     ]

@@ -11,6 +11,9 @@ from twinlens.settings import Settings
 from twinlens.storage import sealed
 
 
+TRIGGERS = ("software", "hardware", "chain", "action", "free")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RigSettings(Settings):
     """Everything about the rig that a person decides. Both cameras get the same values."""
@@ -36,7 +39,16 @@ class RigSettings(Settings):
     offset_y: int = 0
     """Top edge of the region of interest on the sensor, px."""
     trigger: str = "software"
-    """Where triggers come from; this release knows "software"."""
+    """Where triggers come from: "hardware" (pulses on Line0 of both), "chain" (A's strobe into B's Line0),
+    "software", "action" (GigE Vision action commands), or "free" (not synchronised)."""
+    rate_hz: float = 0.0
+    """Pace of the triggers that this host or camera A makes; 0 means one after the other, as pairs arrive."""
+    action_device_key: int = 0x7E11
+    """Must match on both cameras; any number that no other program on the network uses."""
+    action_group_key: int = 1
+    action_group_mask: int = 0xFFFFFFFF
+    action_address: str = ""
+    """Broadcast address that reaches both cameras at once; empty sends one datagram to each."""
     frame_timeout_s: float = 5.0
     """How long a frame may take after its trigger and exposure."""
 
@@ -52,10 +64,12 @@ class RigSettings(Settings):
                 f"pixel_format is {self.pixel_format!r}, this release records 'Mono8'",
                 hint='set pixel_format = "Mono8"',
             )
-        if self.trigger != "software":
+        if self.trigger not in TRIGGERS:
             raise SettingsError(
-                f"trigger is {self.trigger!r}, this release fires 'software'", hint='set trigger = "software"'
+                f"trigger is {self.trigger!r}; it must be one of {', '.join(TRIGGERS)}",
+                hint='set trigger = "hardware" for pulses on Line0 of both cameras',
             )
+        self.require("rate_hz", minimum=0, maximum=1000)
         if self.a and self.a == self.b:
             raise SettingsError(f"A and B are both {self.a!r}", hint="give two different serial numbers")
 

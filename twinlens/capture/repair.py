@@ -1,0 +1,2 @@
+def repair_segments(folder):
+    pass
