@@ -11,7 +11,8 @@
 #include "bytes.h"
 #include "errors.h"
 
-enum { KEY_COMMAND = 0x42, FLAG_ACKNOWLEDGE = 0x01 };
+enum { KEY_COMMAND = 0x42, FLAG_ACKNOWLEDGE = 0x01, FLAG_EXTENDED_ID = 0x10 };
+enum { FLAGS_AT = 1, EXTENDED_RESEND_SIZE = 20 };
 /* A device answers in milliseconds; half a second forgives a busy virtual camera without repeating a trigger. */
 enum { TIMEOUT_MS = 500, TRIES = 4 };
 
@@ -56,10 +57,10 @@ struct in_addr gvcp_local_address(const struct gvcp *gvcp) {
     return local.sin_addr;
 }
 
-void gvcp_put_header(uint8_t *packet, enum gvcp_command command, uint16_t payload_size, uint16_t request_id) {
+void gvcp_put_header(uint8_t *packet, uint16_t command, uint16_t payload_size, uint16_t request_id) {
     packet[0] = KEY_COMMAND;
     packet[1] = FLAG_ACKNOWLEDGE;
-    put_u16(packet + 2, (uint16_t)command);
+    put_u16(packet + 2, command);
     put_u16(packet + 4, payload_size);
     put_u16(packet + 6, request_id);
 }
@@ -115,10 +116,25 @@ static bool await_answer(const struct gvcp *gvcp, struct exchange *exchange) {
     }
 }
 
+/* 1 to 65535: a device may not answer request 0. */
+static uint16_t next_request_id(struct gvcp *gvcp) {
+    return (uint16_t)(atomic_fetch_add(&gvcp->request_count, 1) % UINT16_MAX + 1);
+}
+
+void gvcp_send(struct gvcp *gvcp, uint16_t command, const uint8_t *payload, size_t size) {
+    uint8_t packet[GVCP_LARGEST];
+    if (size > sizeof packet - GVCP_HEADER) return;
+    gvcp_put_header(packet, command, (uint16_t)size, next_request_id(gvcp));
+    /* A resend command with room for a 64-bit block id says so in its flags (GigE Vision 2.0, PACKETRESEND_CMD). */
+    packet[FLAGS_AT] = command == GVCP_PACKET_RESEND && size == EXTENDED_RESEND_SIZE ? FLAG_EXTENDED_ID : 0;
+    memcpy(packet + GVCP_HEADER, payload, size);
+    (void)!send(gvcp->socket, packet, GVCP_HEADER + size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static GC_ERROR transact(struct gvcp *gvcp, struct exchange *exchange) {
     pthread_mutex_lock(&gvcp->lock);
-    gvcp->request_id = gvcp->request_id == UINT16_MAX ? 1 : (uint16_t)(gvcp->request_id + 1);
-    gvcp_put_header(exchange->packet, exchange->command, (uint16_t)(exchange->size - GVCP_HEADER), gvcp->request_id);
+    gvcp_put_header(exchange->packet, exchange->command, (uint16_t)(exchange->size - GVCP_HEADER),
+                    next_request_id(gvcp));
     bool answered = false;
     for (int attempt = 0; attempt < gvcp->tries && !answered; attempt++) {
         /* ECONNREFUSED of an earlier packet surfaces here; the next try decides. */
