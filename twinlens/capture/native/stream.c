@@ -4,9 +4,9 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "errors.h"
+#include "events.h"
 #include "system.h"
 
 enum { SMALLEST_PACKET = 128, RESEND_CAPABILITY = 1 << 2, SOCKET_MEMORY = 16 << 20 };
@@ -59,11 +59,7 @@ static const struct module_class stream_class = {
 };
 
 static void init_stream(struct stream *stream) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&stream->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    monotonic_condition_init(&stream->changed);
     pthread_mutex_init(&stream->control, NULL);
     pthread_mutex_init(&stream->lock, NULL);
     pool_init(&stream->pool);

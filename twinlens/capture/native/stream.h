@@ -47,7 +47,7 @@ GC_ERROR stream_set(struct module *, int32_t command, uint64_t value);
 
 GC_ERROR stream_open(struct device *, DS_HANDLE *);
 
-/* The packet size for the path to this camera, written to it: 8000 where it passes, else 1500. */
+/* The packet size for the path to this camera, written to it: 8000, or the largest below that passes. */
 GC_ERROR packet_size_negotiate(struct device *, uint32_t *packet_size);
 
 #endif
