@@ -9,7 +9,8 @@
 #include "events.h"
 #include "system.h"
 
-enum { SMALLEST_PACKET = 128, RESEND_CAPABILITY = 1 << 2, SOCKET_MEMORY = 16 << 20 };
+enum { SMALLEST_PACKET = 128, SOCKET_MEMORY = 16 << 20 };
+enum { REGISTER_CAPABILITY = 0x0934, RESEND_CAPABILITY = 1 << 2 };
 
 static struct device *device_of(struct stream *stream) { return (struct device *)stream->module.parent; }
 
