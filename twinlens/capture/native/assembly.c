@@ -105,13 +105,13 @@ static void take_payload(struct assembly *assembly, struct block *block, uint32_
                          size_t size, int64_t now_ms) {
     struct stream_counters *total = &assembly->pool->total;
     size_t place = block_place_size(block, packet_id);
-    if (block_has(block, packet_id)) {
+    if (place == 0 || place != size) {
+        if (block->buffer != NULL && !block_can_have(block, packet_id, size)) total->invalid++;
+    } else if (block_has(block, packet_id)) {
         total->duplicates++;
-    } else if (place > 0 && place == size) {
+    } else {
         memcpy(block_place(block, packet_id), data, size);
         mark(assembly, block, packet_id, now_ms);
-    } else if (block->buffer != NULL && !block_can_have(block, packet_id, size)) {
-        total->invalid++;
     }
 }
 
