@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "discovery.h"
 #include "errors.h"
 #include "system.h"
 
