@@ -52,10 +52,11 @@ class Lab:
 
     def close(self) -> None:
         for process in self._running:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate("end\n", timeout=10)
             process.kill()
             process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
         for name in (self.host, self.far):
             _ip("netns", "delete", name)
 
