@@ -15,6 +15,12 @@ enum {
     STREAM_INFO_TOTAL_DELIVERED,
     STREAM_INFO_PACKET_SIZE,
     STREAM_INFO_RECEIVE_BUFFER,
+    STREAM_INFO_RECEIVE_BUFFER_REQUEST,
+    STREAM_INFO_LOST_FRAMES,
+    STREAM_INFO_RESENDS_ASKED,
+    STREAM_INFO_RESENDS_RECOVERED,
+    STREAM_INFO_DUPLICATES,
+    STREAM_INFO_INVALID,
 };
 
 struct event;
@@ -32,7 +38,12 @@ struct stream {
     struct stream_counters then; /* the totals when acquisition started last */
     uint32_t packet_size;        /* SCPS in use */
     uint32_t receive_buffer;     /* bytes of socket memory granted */
+    uint32_t receive_buffer_request;
 };
+
+extern const struct description stream_description;
+GC_ERROR stream_info(struct module *, int32_t command, const struct answer *);
+GC_ERROR stream_set(struct module *, int32_t command, uint64_t value);
 
 GC_ERROR stream_open(struct device *, DS_HANDLE *);
 
