@@ -6,6 +6,7 @@
 #include "device.h"
 #include "errors.h"
 #include "system.h"
+#include "url.h"
 
 enum { PORT_KINDS = KIND_SYSTEM | KIND_INTERFACE | KIND_DEVICE | KIND_REMOTE | KIND_STREAM };
 enum { URL_SIZE = 512, URL_REGISTERS = 2 };
@@ -152,28 +153,18 @@ GC_API GCGetPortURL(PORT_HANDLE handle, char *url, size_t *size) {
     return module_return(module, result == GC_ERR_SUCCESS ? copy_text(text, url, size) : result);
 }
 
-/* Splits "Local:name;address;length"; the numbers are hexadecimal. */
-static bool parse_local(const char *url, char *name, uint64_t *address, uint64_t *length) {
-    unsigned long long first = 0, second = 0;
-    if (strncasecmp(url, "local:", 6) != 0) return false;
-    const char *rest = url + 6 + strspn(url + 6, "/");
-    if (sscanf(rest, "%255[^;];%llx;%llx", name, &first, &second) != 3) return false;
-    *address = first;
-    *length = second;
-    return true;
-}
-
-static GC_ERROR answer_url(const char *url, int32_t command, const struct answer *answer) {
-    char name[256] = "";
-    uint64_t address = 0, length = 0;
-    if (command == URL_INFO_URL) return answer_text(answer, url);
-    if (!parse_local(url, name, &address, &length))
-        return fail(GC_ERR_NOT_AVAILABLE, "'%s' is not in the device's own memory", url);
+static GC_ERROR answer_url(const char *text, int32_t command, const struct answer *answer) {
+    struct url url;
+    if (command == URL_INFO_URL) return answer_text(answer, text);
+    if (!url_parse(text, &url))
+        return fail(GC_ERR_NOT_AVAILABLE, "'%s' does not say where the description lies", text);
+    if (command == URL_INFO_SCHEME) return answer_i32(answer, url.scheme);
+    if (url.scheme != URL_SCHEME_LOCAL)
+        return fail(GC_ERR_NOT_AVAILABLE, "'%s' is not in the device's own memory", text);
     switch (command) {
-        case URL_INFO_FILE_REGISTER_ADDRESS: return answer_u64(answer, address);
-        case URL_INFO_FILE_SIZE: return answer_u64(answer, length);
-        case URL_INFO_SCHEME: return answer_i32(answer, URL_SCHEME_LOCAL);
-        case URL_INFO_FILENAME: return answer_text(answer, name);
+        case URL_INFO_FILE_REGISTER_ADDRESS: return answer_u64(answer, url.address);
+        case URL_INFO_FILE_SIZE: return answer_u64(answer, url.length);
+        case URL_INFO_FILENAME: return answer_text(answer, url.name);
         default: return fail(GC_ERR_NOT_AVAILABLE, "URL information %d is not known", command);
     }
 }
