@@ -103,7 +103,7 @@ def test_a_region_and_its_offset_share_the_sensor(nodes):
         ("Width", 100),
         ("Width", 33),
         ("OffsetX", 4),
-        ("PixelFormat", 0x01100003),
+        ("PixelFormat", 0x01100005),
         ("TwinSceneSelector", 5),
         ("TriggerSource", 17),
     ],

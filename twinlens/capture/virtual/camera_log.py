@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -53,6 +54,7 @@ class CameraLog:
         self._entries: dict[int, LogEntry] = {}
         self._numbers = itertools.count()
         self._unwritten: list[int] = []
+        self._counts: Counter[Event] = Counter()
         self._opened = ExitStack()
         self._file = None
         if path is not None:
@@ -77,11 +79,17 @@ class CameraLog:
         with self._lock:
             return [entry for entry in self._entries.values() if not events or entry.event in events]
 
+    def count(self, *events: Event) -> int:
+        """How many of `events` there were, forgotten entries included."""
+        with self._lock:
+            return sum(self._counts[event] for event in events)
+
     def add(self, entry: LogEntry) -> int:
         """Append; the number by which `add_resent` finds the entry again."""
         with self._lock:
             number = next(self._numbers)
             self._entries[number] = entry
+            self._counts[entry.event] += 1
             if self._file is not None:
                 self._unwritten.append(number)
                 self._write(leave=_HELD_BACK)

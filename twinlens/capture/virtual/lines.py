@@ -1,4 +1,4 @@
-"""The wires outside the virtual cameras: a pulse generator, and a cable from one camera's output to the other's input.
+"""The wires outside the virtual cameras: a pulse generator, and a cable from an output to an input.
 
 What a camera makes of a pulse is decided in `trigger_input`.
 """
@@ -25,13 +25,15 @@ _JOIN_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """One high pulse on a wire."""
+    """One pulse on a wire."""
 
     number: int
     """Counted from the start of whoever makes the pulses."""
     rise_ns: int
-    """Host's monotonic clock at the rising edge."""
+    """Host's monotonic clock at the first edge."""
     width_ns: int
+    is_low: bool = False
+    """True for a low pulse on a wire that idles high."""
 
 
 @runtime_checkable
