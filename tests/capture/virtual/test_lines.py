@@ -1,5 +1,6 @@
 """The wires between and outside the cameras."""
 
+import itertools
 import threading
 
 import pytest
@@ -28,7 +29,7 @@ def test_all_wired_cameras_get_the_same_pulses_at_a_steady_pace():
     assert a.seen[: len(b.seen)] == b.seen[: len(a.seen)]
     numbers = [pulse.number for pulse in a.seen]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    gaps_ns = {later.rise_ns - earlier.rise_ns for earlier, later in zip(a.seen, a.seen[1:], strict=False)}
+    gaps_ns = {later.rise_ns - earlier.rise_ns for earlier, later in itertools.pairwise(a.seen)}
     assert gaps_ns == {5_000_000}
     after = len(a.seen)
     assert pulses.pulses == numbers[0] + after, "a closed generator makes no more pulses"
@@ -39,7 +40,7 @@ def test_jitter_moves_single_edges_and_not_the_pace():
     with PulseGenerator(1000.0, jitter_us=50.0, seed=4) as pulses:
         pulses.wire(scope)
         assert scope.is_done.wait(10)
-    gaps_us = [(b.rise_ns - a.rise_ns) / 1e3 for a, b in zip(scope.seen, scope.seen[1:], strict=False)]
+    gaps_us = [(b.rise_ns - a.rise_ns) / 1e3 for a, b in itertools.pairwise(scope.seen)]
     assert max(gaps_us) - min(gaps_us) > 50
     assert (scope.seen[-1].rise_ns - scope.seen[0].rise_ns) / (len(scope.seen) - 1) == pytest.approx(1e6, rel=0.01)
 

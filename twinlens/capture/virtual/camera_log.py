@@ -70,6 +70,10 @@ class CameraLog:
         """How many entries are in memory."""
         return len(self._entries)
 
+    def __bool__(self) -> bool:
+        """True: an empty log is still one, so that `log or ...` keeps it."""
+        return True
+
     def __iter__(self) -> Iterator[LogEntry]:
         """The entries in memory, oldest first, as they are now."""
         return iter(self.entries())
