@@ -5,6 +5,7 @@ import selectors
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from twinlens.capture.virtual import discovery, gvcp
 from twinlens.capture.virtual.bootstrap import Abilities, Identity
@@ -22,6 +23,15 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 0.1
 _SLOW_COMMANDS = ("AcquisitionStart", "UserSetLoad")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A host's order to live at another address."""
+
+    address: str
+    unsaid: tuple[tuple[bytes, Peer], ...]
+    """Acknowledges to send from there."""
 
 
 class Body:
@@ -46,7 +56,8 @@ class Body:
         """
         self._identity, self._port, self._is_dead = identity, port, is_dead
         self._interface, netmask = discovery.interface_of(identity.address)
-        self._move_to: str | None = None
+        self._move_to = ""
+        self._unsaid: list[tuple[bytes, Peer]] = []
         abilities = Abilities(
             resend=faults.offers_resend,
             action=settings.offers_action,
@@ -82,15 +93,23 @@ class Body:
         """Vanish from the network."""
         self._opened.close()
 
-    def listen(self) -> str | None:
-        """Answer what comes within a tick; the address to move to, if a host has ordered that."""
+    def listen(self) -> Move | None:
+        """Answer what comes within a tick; what to do, if a host has ordered the camera to another address."""
         for key, _events in self._selector.select(_TICK_S):
             if isinstance(key.fileobj, socket.socket):
                 self._hear(key.fileobj)
         if not self._is_dead():
             self._control.tick()
             self.firmware.tick()
-        return self._move_to
+        return Move(self._move_to, tuple(self._unsaid)) if self._move_to else None
+
+    def say(self, answers: tuple[tuple[bytes, Peer], ...]) -> None:
+        """Send answers that the camera owed when it was at another address."""
+        for answer, peer in answers:
+            try:
+                self._own.sendto(answer, peer)
+            except OSError as error:
+                log.debug("camera %s: %s", self._identity.serial, error)
 
     def _hear(self, ear: socket.socket) -> None:
         try:
@@ -98,7 +117,9 @@ class Body:
             if ear is not self._own and not self._is_for_me(datagram, interface):
                 return
             for answer in self._control.answers(datagram, peer):
-                if not self._is_dead():
+                if self._move_to:
+                    self._unsaid.append((answer, peer))
+                elif not self._is_dead():
                     self._own.sendto(answer, peer)
         except OSError as error:  # the host went away, or its network did; it will ask again
             log.debug("camera %s: %s", self._identity.serial, error)

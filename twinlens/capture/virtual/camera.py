@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from twinlens.capture.virtual import bootstrap, gvcp
-from twinlens.capture.virtual.body import Body
+from twinlens.capture.virtual.body import Body, Move
 from twinlens.capture.virtual.camera_log import CameraLog
 from twinlens.capture.virtual.camera_settings import VirtualCameraSettings
 from twinlens.capture.virtual.faults import Faults
@@ -115,8 +115,8 @@ class VirtualCamera:
                     self._wait_for_power()
                 elif self._is_unplugged.is_set():
                     self._cut()
-                elif (address := self._body.listen()) is not None:
-                    self._move(address)
+                elif (move := self._body.listen()) is not None:
+                    self._move(move)
         except Exception as error:  # the top of a thread: kept for whoever closes the camera
             log.exception("virtual camera %s ended", self.serial)
             self.failure = error
@@ -154,9 +154,9 @@ class VirtualCamera:
             self._body = self._boot()
             log.info("virtual camera %s is plugged in again", self.serial)
 
-    def _move(self, address: str) -> None:
-        """Start again at another address, as a host has ordered."""
-        log.info("virtual camera %s moves from %s to %s", self.serial, self.address, address)
+    def _move(self, move: Move) -> None:
+        log.info("virtual camera %s moves from %s to %s", self.serial, self.address, move.address)
         self._cut()
-        self._identity = replace(self._identity, address=address)
+        self._identity = replace(self._identity, address=move.address)
         self._body = self._boot()
+        self._body.say(move.unsaid)
