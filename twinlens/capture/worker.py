@@ -13,12 +13,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from twinlens.capture.configure import configure
 from twinlens.capture.frame import CameraRole, Frame, FrameRecord
 from twinlens.capture.genicam import Camera, CameraInfo, FeatureValue, Producer, ReceivedFrame
 from twinlens.capture.pairing import Gap, TriggerCounter
 from twinlens.capture.recorder import Recorder
 from twinlens.capture.rig_file import RigSettings
-from twinlens.errors import CaptureError, SettingsError, TwinlensError
+from twinlens.errors import CaptureError, TwinlensError
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +129,8 @@ class _Worker:
         self._counter: TriggerCounter | None = None
 
     def serve(self) -> None:
-        shape_hw = configure(self._camera, self._job.settings)
-        self._send(Opened(self._camera.info, shape_hw))
+        setting = configure(self._camera, self._job.settings)
+        self._send(Opened(self._camera.info, setting.shape_hw))
         try:
             while (command := self._connection.recv()) != "finish":
                 self._obey(command)
@@ -231,60 +232,6 @@ def first_frame_id(frame_id: int, *, fired: int) -> int:
     believed to answer the trigger fired last.
     """
     return 1 if 1 <= frame_id <= fired + 1 else frame_id - fired
-
-
-def configure(camera: Camera, settings: RigSettings) -> tuple[int, int]:
-    """Set a camera up for software-triggered recording; the (height, width) it will send.
-
-    Raises:
-        SettingsError: the camera lacks a needed feature, refuses a value, or reads back another one.
-    """
-    for name in ("ExposureAuto", "GainAuto"):
-        if camera.has(name):
-            camera.write(name, "Off")
-    exposure = camera.limits("ExposureTime")
-    if not exposure.minimum <= settings.exposure_us <= exposure.maximum:
-        raise SettingsError(
-            f"exposure_us is {settings.exposure_us:g}; camera {camera.info.serial} accepts "
-            f"{exposure.minimum:g} to {exposure.maximum:g}",
-            hint="change exposure_us in rig.toml",
-        )
-    camera.write("OffsetX", 0)
-    camera.write("OffsetY", 0)
-    width = settings.width or int(camera.limits("Width").maximum)
-    height = settings.height or int(camera.limits("Height").maximum)
-    wanted: dict[str, FeatureValue] = {
-        "Width": width,
-        "Height": height,
-        "OffsetX": settings.offset_x,
-        "OffsetY": settings.offset_y,
-        "PixelFormat": settings.pixel_format,
-        "AcquisitionMode": "Continuous",
-        "ExposureTime": settings.exposure_us,
-        "Gain": settings.gain_db,
-        "TriggerSelector": "FrameStart",
-        "TriggerMode": "On",
-        "TriggerSource": "Software",
-    }
-    for name, value in wanted.items():
-        camera.write(name, value)
-    for name, value in wanted.items():
-        _check_read_back(camera, name, value)
-    return height, width
-
-
-def _check_read_back(camera: Camera, name: str, wanted: FeatureValue) -> None:
-    found = camera.read(name)
-    if isinstance(found, int | float) and isinstance(wanted, int | float):
-        # A camera quantises exposure and gain to its clock and converter: 0.1 % is not another setting.
-        same = abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
-    else:
-        same = found == wanted
-    if not same:
-        raise SettingsError(
-            f"camera {camera.info.serial}: {name} was set to {wanted!r} and reads back {found!r}",
-            hint=f"choose a value of {name} that the camera offers",
-        )
 
 
 def _send_quietly(connection: Connection, message: Failed) -> None:
