@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from twinlens.capture.virtual import gvsp
+from twinlens.capture.virtual.camera_log import CameraLog, LogEntry
+from twinlens.capture.virtual.faults import Faults
 from twinlens.capture.virtual.sender import PacedSender
 from twinlens.capture.virtual.source import ImageSource, Shot
 from twinlens.capture.virtual.stamp import stamp_trigger
@@ -34,8 +36,9 @@ class StreamPlan:
 class _Exposure:
     shot: Shot
     timestamp: int
+    begin_ns: int
     ready_ns: int
-    """Host clock at the end of exposure."""
+    """Host clock at the beginning and the end of exposure."""
     run: int
 
 
@@ -47,8 +50,12 @@ class Director(Protocol):
         """The shot of a trigger with the camera's present settings."""
         ...
 
-    def clock(self) -> int:
-        """The camera's clock, ticks."""
+    def clock(self, at_ns: int | None = None) -> int:
+        """The camera's timestamp of a host time, ticks."""
+        ...
+
+    def strobe(self, number: int, at_ns: int) -> None:
+        """Told at every exposure when, on the host's clock, it begins."""
         ...
 
     def period_ns(self) -> int | None:
@@ -70,12 +77,15 @@ class Streamer:
         *,
         director: Director,
         queue_length: int,
+        faults: Faults | None = None,  # noqa: ARG002 - none of the stream's faults exist yet
+        log: CameraLog | None = None,
     ) -> None:
         """`queue_length` triggers may wait while a frame is being sent."""
         self._source = source
         self._sender = sender
         self._director = director
         self._queue_length = queue_length
+        self._log = log or CameraLog()
         self._changed = threading.Condition()
         self._queue: deque[_Exposure] = deque()
         self._plan: StreamPlan | None = None
@@ -136,15 +146,25 @@ class Streamer:
             self._sender.forbid_fragments(forbid=do_not_fragment)
             self._sender.send_one(bytes(packet_size - gvsp.IP_UDP_BYTES), host)
 
-    def trigger(self) -> bool:
-        """Expose now; False if too many triggers are waiting already, which is counted."""
+    def resend(self, block_id: int, first_packet: int, last_packet: int) -> bool:
+        """Send packets of a block again; False, because nothing is kept yet."""
+        log.debug("block %d: packets %d to %d are gone", block_id, first_packet, last_packet)
+        return False
+
+    def trigger(self, number: int | None = None, *, at_ns: int | None = None) -> bool:
+        """Expose at a host time, by default now; False if too many triggers are waiting already, which is counted.
+
+        `number` is stamped into the pixels; by default triggers are counted since arming.
+        """
         with self._changed:
-            index = self._triggers
+            index = self._triggers if number is None else number
+            at_ns = time.monotonic_ns() if at_ns is None else at_ns
             self._triggers += 1
             if len(self._queue) >= self._queue_length:
                 self.missed_triggers += 1
+                self._log.add(LogEntry(trigger=index, block_id=0, event="too fast", time_ns=at_ns))
                 return False
-            self._queue.append(self._expose(index))
+            self._queue.append(self._expose(index, at_ns))
             self._changed.notify_all()
             return True
 
@@ -157,10 +177,11 @@ class Streamer:
         if self._thread.is_alive():
             log.warning("stream thread still busy %g s after close", _JOIN_TIMEOUT_S)
 
-    def _expose(self, trigger_index: int) -> _Exposure:
+    def _expose(self, trigger_index: int, at_ns: int) -> _Exposure:
         shot = self._director.look(trigger_index)
-        ready_ns = time.monotonic_ns() + int(shot.exposure_us * 1e3)
-        return _Exposure(shot, self._director.clock(), ready_ns, self._run)
+        self._director.strobe(trigger_index, at_ns)
+        ready_ns = at_ns + int(shot.exposure_us * 1e3)
+        return _Exposure(shot, self._director.clock(at_ns), at_ns, ready_ns, self._run)
 
     def _live(self) -> None:
         try:
@@ -181,7 +202,7 @@ class Streamer:
                     # A frame that came late does not make the following ones hurry.
                     self._next_ns = max(self._next_ns + period_ns, time.monotonic_ns())
                     self._triggers += 1
-                    return self._expose(self._triggers - 1)
+                    return self._expose(self._triggers - 1, time.monotonic_ns())
                 self._changed.wait(1.0 if wait_ns is None else min(1.0, wait_ns / 1e9))
             return None
 
@@ -227,3 +248,5 @@ class Streamer:
         with self._changed:
             if exposure.run == self._run:
                 self._sender.send_one(last, plan.host)
+                number, begin_ns = exposure.shot.trigger_index, exposure.begin_ns
+                self._log.add(LogEntry(trigger=number, block_id=block, event="sent", time_ns=begin_ns))
