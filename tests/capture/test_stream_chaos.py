@@ -1,4 +1,4 @@
-"""Losses, repeats, disorder and damage at once: a frame is whole, or called incomplete and black where it is not."""
+"""Losses, repeats, disorder and damage at once: a frame is whole, or called incomplete and black there."""
 
 import importlib.util
 import random
@@ -59,8 +59,8 @@ def test_no_frame_shows_a_wrong_pixel(device, open_client, seed, resends) -> Non
             frame = client.fetch()
             truth = blocks[frame.frame_id][0].ravel()
             found = np.frombuffer(frame.data, np.uint8)
-            assert (found == truth)[found != 0].all()
-            assert frame.is_incomplete == bool((found != truth).any())
+            assert (found == truth)[found != 0].all()  # no true pixel is 0
+            assert frame.is_incomplete or bool((found == truth).all())
             assert frame.frame_id == order.pop(0)
             incomplete += frame.is_incomplete
             client.queue(frame.handle)
