@@ -22,6 +22,8 @@ from twinlens.errors import SettingsError
 GVCP_PORT = 3956
 DEVICES_VARIABLE = "TWINLENS_GEV_DEVICES"
 """Addresses that are asked directly, as the bundled producer does."""
+BROADCAST_VARIABLE = "TWINLENS_GEV_BROADCAST"
+"""0 asks the listed addresses only."""
 VIRTUAL_RIG = "127.0.0.2,127.0.0.3"
 """Asked where the variable is not set: the loopback has no broadcast."""
 LISTEN_S = 0.6
@@ -136,7 +138,7 @@ def _ask(
     loud = _HEADER.pack(0x42, _ACK | _BROADCAST_ACK, _DISCOVERY, 0, 1)
     for peer in listed:
         _send(ear, plain, peer, 0)
-    if os.environ.get("TWINLENS_GEV_BROADCAST") == "0":
+    if os.environ.get(BROADCAST_VARIABLE) == "0":
         return
     for interface in interfaces:
         if interface.is_up and interface.addresses:
