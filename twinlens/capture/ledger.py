@@ -125,6 +125,7 @@ class Ledger:
             at is not None
             and known is not None
             and (known.take, known.arming, known.shift) == (record.take, record.arming, shift)
+            and record.trigger_index == known.last_index + 1
         ):
             self.runs[at] = replace(known, last_index=record.trigger_index)
             return

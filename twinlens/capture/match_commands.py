@@ -28,7 +28,7 @@ Doubt = Literal["fits", "slips", "wait", "late"]
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Commanded:
     """A trigger that this host gave to a camera, and when on the host's monotonic clock."""
 
     camera: CameraRole
@@ -49,12 +49,12 @@ class MatchByCommand:
         self._ledger = ledger
         self._steady = steady
         self._frames: dict[CameraRole, deque[FrameRecord]] = {role: deque() for role in ROLES}
-        self._commands: dict[CameraRole, deque[Command]] = {role: deque() for role in ROLES}
+        self._commands: dict[CameraRole, deque[Commanded]] = {role: deque() for role in ROLES}
         self._clocks = {role: RelativeClock() for role in ROLES}
         self._latches = latches
         self._spacings_ns: deque[int] = deque([SPACING_MAX_NS], maxlen=_SPACINGS)
 
-    def command(self, command: Command) -> None:
+    def command(self, command: Commanded) -> None:
         """A trigger was sent."""
         sent = self._commands[command.camera]
         if sent:

@@ -21,9 +21,20 @@ class MatchByTime:
     """B's frames meet A's by camera time: triggers that come over a wire, or free-running cameras."""
 
     def __init__(
-        self, ledger: Ledger, latches: Latches, *, steady: bool, first_trigger: int, tolerance: float = TOLERANCE
+        self,
+        ledger: Ledger,
+        latches: Latches,
+        *,
+        steady: bool,
+        first_trigger: int,
+        from_start: bool = False,
+        tolerance: float = TOLERANCE,
     ) -> None:
-        """`steady`: frames follow each other on their own, so that a witness will come."""
+        """Begin at `first_trigger`.
+
+        `steady`: frames follow each other on their own, so that a witness will come. `from_start`: nothing was
+        triggered before, so that frames without partner count before the first pair, too.
+        """
         self._ledger = ledger
         self._steady = steady
         self._tolerance = tolerance
@@ -31,8 +42,11 @@ class MatchByTime:
         self._latest_ns: dict[CameraRole, int] = {}
         self._spacings_ns: deque[int] = deque(maxlen=_SPACINGS)
         self._b_minus_a: int | None = None
-        self._next = first_trigger
+        self.next_trigger = first_trigger
         self._has_pair = False
+        self._has_begun = from_start
+        if from_start:
+            ledger.begin(first_trigger)
         latch_a, latch_b = latches.get("a"), latches.get("b")
         offset_ns, self._uncertainty_ns = None, 0
         if latch_a is not None and latch_b is not None:
@@ -53,12 +67,12 @@ class MatchByTime:
         """No frame will come any more. `is_cut`: the recording broke off, so frames without partner are losses."""
         self._advance(is_over=True)
         for role in ROLES:
-            while self._frames[role] and is_cut and self._has_pair:
+            while self._frames[role] and is_cut and self._has_begun:
                 self._single(role)
             self._frames[role].clear()
         if is_cut:
             for role in ROLES:
-                self._ledger.close(self._next - 1, reasons.get(role, "not delivered"), camera=role)
+                self._ledger.close(self.next_trigger - 1, reasons.get(role, "not delivered"), camera=role)
 
     def is_settled(self, trigger_index: int) -> bool:
         """Whether both cameras' accounts reach this trigger."""
@@ -133,29 +147,29 @@ class MatchByTime:
 
     def _trigger_of(self, *records: FrameRecord) -> int:
         """The next trigger, or a later one where block ids say that triggers in between were answered and lost."""
-        if not self._has_pair:
-            return self._next
+        if not self._has_begun:
+            return self.next_trigger
         expected = [self._ledger.expected_trigger(record) for record in records]
-        return max([self._next, *(trigger for trigger in expected if trigger is not None)])
+        return max([self.next_trigger, *(trigger for trigger in expected if trigger is not None)])
 
     def _accept(self) -> None:
         a, b = self._frames["a"].popleft(), self._frames["b"].popleft()
-        if not self._has_pair:
-            self._ledger.begin(self._next)
+        if not self._has_begun:
+            self._ledger.begin(self.next_trigger)
         trigger = self._trigger_of(a, b)
-        self._has_pair = True
+        self._has_pair = self._has_begun = True
         self._b_minus_a = b.trigger_index - a.trigger_index
         self._clock.learn(self._time_ns(a), self._time_ns(b))
         for record in (a, b):
             self._ledger.assign(record, trigger)
-        self._next = trigger + 1
+        self.next_trigger = trigger + 1
 
     def _single(self, role: CameraRole) -> None:
         """A frame without partner; before the first pair it belongs to the arming, not to the recording."""
         record = self._frames[role].popleft()
-        if not self._has_pair:
+        if not self._has_begun:
             self._ledger.unasked_frames += 1
             return
         trigger = self._trigger_of(record)
         self._ledger.assign(record, trigger)
-        self._next = trigger + 1
+        self.next_trigger = trigger + 1

@@ -61,7 +61,7 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive frames of one camera whose indices differ from their triggers by the same number."""
+    """Frames of one camera without a gap, whose indices differ from their triggers by the same number."""
 
     camera: CameraRole
     take: int

@@ -53,6 +53,8 @@ class RigSettings(Settings):
     """Group of cameras that an action command addresses; any 32-bit number but 0."""
     action_group_mask: int = 1
     """Bits of which an action command must share one with the camera."""
+    action_address: str = ""
+    """Broadcast address that reaches both cameras at once; empty sends one datagram to each."""
     link_mbit: int = 1000
     """Speed of each camera's own network port, Mbit/s; the MER-530 has 1000 (data sheet)."""
     shared_link: bool = False
