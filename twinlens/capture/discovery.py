@@ -17,7 +17,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Literal
 
 from twinlens.capture.interfaces import NetworkInterface
-from twinlens.errors import SettingsError
+from twinlens.errors import CameraNotFoundError, SettingsError
 
 GVCP_PORT = 3956
 DEVICES_VARIABLE = "TWINLENS_GEV_DEVICES"
@@ -28,8 +28,10 @@ VIRTUAL_RIG = "127.0.0.2,127.0.0.3"
 """Asked where the variable is not set: the loopback has no broadcast."""
 LISTEN_S = 0.6
 ANSWER_S = 0.25
+MOVE_S = 6.0
+"""How long a camera may take to settle at a new address."""
 _HEADER = struct.Struct(">BBHHH")
-_DISCOVERY, _READREG = 0x0002, 0x0080
+_DISCOVERY, _FORCEIP, _READREG = 0x0002, 0x0004, 0x0080
 _ACK, _BROADCAST_ACK = 0x01, 0x10
 _CONTROL_PRIVILEGE, _CONTROLLED_BY = 0x0A00, 0x0A14
 _IP_PKTINFO = 8
@@ -106,6 +108,37 @@ def fitting_address(interface: NetworkInterface, cameras: tuple[CameraOnWire, ..
             if place not in taken and place != own.network.network_address:
                 return IPv4Interface(f"{place}/{own.network.prefixlen}")
     return None
+
+
+def give_address(
+    serial: str, address: IPv4Interface, interfaces: tuple[NetworkInterface, ...], *, port: int = GVCP_PORT
+) -> CameraOnWire:
+    """Order a camera to an address until its power goes off (GVCP FORCEIP); the camera as it answers there.
+
+    Raises:
+        CameraNotFoundError: it does not answer, or not at its new address.
+    """
+    found = find_on_wire(interfaces, port=port)
+    camera = next((camera for camera in found if camera.serial == serial), None)
+    if camera is None:
+        seen = ", ".join(camera.serial for camera in found) or "none"
+        raise CameraNotFoundError(
+            f"camera {serial} did not answer; cameras on the wire: {seen}", hint="check its power and its cable"
+        )
+    mac = bytes.fromhex(camera.mac.replace(":", ""))
+    order = bytes(2) + mac + bytes(12) + address.ip.packed + bytes(12) + address.netmask.packed + bytes(16)
+    datagram = _HEADER.pack(0x42, _ACK | _BROADCAST_ACK, _FORCEIP, len(order), 1) + order
+    with _control_socket() as ear:
+        _send(ear, datagram, ("255.255.255.255", port), socket.if_nametoindex(camera.interface))
+    deadline = time.monotonic() + MOVE_S
+    while time.monotonic() < deadline:
+        moved = [camera for camera in find_on_wire(interfaces, port=port) if camera.serial == serial]
+        if moved and moved[0].address.ip == address.ip:
+            return moved[0]
+    raise CameraNotFoundError(
+        f"camera {serial} does not answer at {address} after {MOVE_S:.0f} s",
+        hint="a camera that some program controls keeps its address; close the program, or power it off and on",
+    )
 
 
 @contextmanager

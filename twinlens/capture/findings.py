@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from twinlens.errors import HostLimitError
+
 Verdict = Literal["OK", "WARN", "FAIL"]
 
 
@@ -21,3 +23,13 @@ def worst(findings: tuple[Finding, ...]) -> Verdict:
     """The verdict on everything."""
     order: tuple[Verdict, ...] = ("FAIL", "WARN", "OK")
     return next((verdict for verdict in order if any(found.verdict == verdict for found in findings)), "OK")
+
+
+def require_ready(findings: tuple[Finding, ...]) -> None:
+    """Raise `HostLimitError` if anything failed."""
+    failed = list(dict.fromkeys(found.subject for found in findings if found.verdict == "FAIL"))
+    if failed:
+        raise HostLimitError(
+            f"this rig is not ready to capture: {', '.join(failed)}",
+            hint="mend the lines marked FAIL, from the top",
+        )
