@@ -16,7 +16,7 @@ from twinlens.capture.discovery import (
 )
 from twinlens.capture.findings import Finding
 from twinlens.capture.frame import CameraRole
-from twinlens.capture.interfaces import NetworkInterface, route_to
+from twinlens.capture.interfaces import NetworkInterface
 from twinlens.capture.link import Route, fitting_rate_hz, floor_rate, require_rig_fits
 from twinlens.capture.pixel_formats import bytes_per_frame
 from twinlens.capture.producer_probe import ProducerFacts
@@ -150,12 +150,10 @@ def port_findings(world: World) -> Iterator[Finding]:
     chosen = wanted if len(wanted) == 2 else list(world.cameras[:2])
     if len(chosen) < 2:
         return
-    roles: tuple[CameraRole, CameraRole] = ("a", "b")
-    try:
-        routes = {role: route_to(str(camera.address.ip)) for role, camera in zip(roles, chosen, strict=True)}
-    except HostLimitError as error:
-        yield Finding("FAIL", "ports", error.message, error.hint)
-        return
+    by_name = {interface.name: interface.route() for interface in world.interfaces}
+    if not all(camera.interface in by_name for camera in chosen):
+        return  # they answered through an interface that is gone by now
+    routes: dict[CameraRole, Route] = {"a": by_name[chosen[0].interface], "b": by_name[chosen[1].interface]}
     yield _shared_port(routes)
     yield _link(world.settings, routes)
 
