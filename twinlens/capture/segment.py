@@ -1,7 +1,7 @@
 """One HDF5 segment: frames of one camera as raw chunks, and a table with a row for each.
 
 A `.part` file until it is sealed. Written in SWMR mode, so that whatever was flushed can be read after a crash;
-whole frames are raw chunks, so that a reader can memory-map them. Names follow NeXus (NXdetector) where it has one.
+whole frames are raw chunks, so that a reader can memory-map them. Names follow NeXus where it has one.
 """
 
 import os
