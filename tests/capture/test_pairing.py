@@ -2,13 +2,11 @@
 
 import dataclasses
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from twinlens.capture.frame import FrameRecord
 from twinlens.capture.pairing import BLOCK_ID_MAX, TriggerCounter, pair_records
-from twinlens.capture.worker import first_frame_id
 
 
 def record(camera: str, trigger_index: int, *, complete: bool = True) -> FrameRecord:
@@ -36,21 +34,6 @@ def test_ids_that_skip_and_wrap_give_the_trigger_that_was_fired(first: int, gaps
     for gap in gaps:
         trigger_index += gap
         assert counter.index_of(wire_id(trigger_index, first)) == trigger_index
-
-
-@pytest.mark.parametrize(
-    ("frame_id", "fired", "first"),
-    [
-        (1, 0, 1),
-        (2, 1, 1),
-        (1, 1, 1),  # the late frame of trigger 0
-        (65400, 0, 65400),
-    ],
-)
-def test_the_first_block_id_is_one_unless_the_camera_shows_otherwise(
-    frame_id: int, fired: int, first: int
-) -> None:
-    assert first_frame_id(frame_id, fired=fired) == first
 
 
 def test_a_frame_lost_by_camera_a_costs_one_pair() -> None:

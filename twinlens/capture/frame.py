@@ -29,7 +29,9 @@ class FrameRecord:
     xxh3: int
     """xxh3-64 of the pixel bytes."""
     arming: int = 0
-    """Which start of the stream it belongs to: 0 the first, one more after each reconnection."""
+    """Which start of the recording it belongs to: 0 the first, one more after each reconnection of a camera."""
+    take: int = 0
+    """Which take of the session it was recorded for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,20 @@ _REFUSALS = (genapi.OutOfRangeException, genapi.InvalidArgumentException, genapi
 
 FeatureValue = int | float | str | bool
 
+_COUNTERS = (
+    "StreamDeliveredFrameCount",
+    "StreamIncompleteFrameCount",
+    "StreamLostFrameCount",
+    "StreamLostPacketCount",
+    "StreamResendRequestCount",
+    "StreamResendPacketCount",
+    "StreamUnderrunCount",
+    "StreamDuplicatePacketCount",
+    "StreamInvalidPacketCount",
+    "StreamPacketSize",
+    "StreamReceiveBufferSize",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
@@ -67,6 +81,7 @@ class Camera:
         self.info = info
         self.incomplete_frames = 0
         self._acquirer = acquirer
+        self._incomplete: list[int | None] = []
         self._nodes = acquirer.remote_device.node_map
         acquirer.add_callback(ImageAcquirer.Events.INCOMPLETE_BUFFER, _CountIncomplete(self))
 
@@ -124,18 +139,25 @@ class Camera:
             pixels = np.array(component.data).reshape(component.height, component.width)
             return ReceivedFrame(pixels, int(buffer.frame_id), _camera_time_ns(buffer), host_time_ns)
 
+    def note_incomplete(self) -> None:
+        """Harvesters discarded an incomplete frame; its block id is still in the buffer it queued again."""
+        self.incomplete_frames += 1
+        monitors = getattr(self._acquirer, "_new_buffer_event_monitor_dict", {})  # told nowhere else
+        try:
+            ids = [int(monitor.buffer.frame_id) for monitor in monitors.values()]
+        except (gentl.GenericException, AttributeError):
+            ids = []
+        self._incomplete.append(ids[0] if len(ids) == 1 else None)
+
+    def take_incomplete(self) -> list[int | None]:
+        """Block ids of the incomplete frames since the last call; None where the producer does not tell."""
+        taken, self._incomplete = self._incomplete, []
+        return taken
+
     def stream_statistics(self) -> dict[str, int]:
         """The producer's own counters (names as in its stream module), as far as it has any."""
         nodes = self._acquirer.data_streams[0].node_map
-        names = [
-            "StreamDeliveredFrameCount",
-            "StreamIncompleteFrameCount",
-            "StreamLostPacketCount",
-            "StreamUnderrunCount",
-            "StreamPacketSize",
-            "StreamReceiveBufferSize",
-        ]
-        return {name: int(getattr(nodes, name).value) for name in names if nodes and hasattr(nodes, name)}
+        return {name: int(getattr(nodes, name).value) for name in _COUNTERS if nodes and hasattr(nodes, name)}
 
     def close(self) -> None:
         """Give the camera back; a camera that is gone already is only logged."""
@@ -228,7 +250,7 @@ class _CountIncomplete(Callback):  # type: ignore[misc]
         self._camera = camera
 
     def emit(self, context: object | None = None) -> None:  # noqa: ARG002 - harvesters' signature
-        self._camera.incomplete_frames += 1
+        self._camera.note_incomplete()
 
 
 def _describe(device: Any) -> CameraInfo:

@@ -1,31 +1,34 @@
-"""Two camera processes as one device: opened, armed (B, then A), triggered together, finished together."""
+"""Two camera processes as one device: opened, armed (B, then A), heard together, finished together."""
 
 import multiprocessing
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from twinlens.capture.frame import CameraRole, FrameRecord
-from twinlens.capture.genicam import CameraInfo, FeatureValue
-from twinlens.capture.pairing import Gap
-from twinlens.capture.rig_file import RigSettings
-from twinlens.capture.worker import (
+from twinlens.capture.frame import CameraRole
+from twinlens.capture.genicam import FeatureValue
+from twinlens.capture.messages import (
     Armed,
+    Begin,
+    Begun,
     Command,
     Done,
     Failed,
     Finished,
     Fire,
     Job,
+    Message,
     Opened,
     Write,
-    run_worker,
 )
+from twinlens.capture.rig_file import RigSettings
+from twinlens.capture.worker import run_worker
 from twinlens.errors import CameraLostError, CaptureError
 
 T = TypeVar("T")
@@ -36,31 +39,26 @@ OPEN_TIMEOUT_S = 60.0
 FINISH_TIMEOUT_S = 120.0
 CLOSE_TIMEOUT_S = 70.0
 """Longer than a recorder may take to write its queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerOutcome:
-    """What both cameras answered to one trigger."""
-
-    trigger_index: int
-    records: tuple[FrameRecord, ...]
-    gaps: tuple[Gap, ...]
+FAILED_CLOSE_TIMEOUT_S = 2.0
+"""A process that said it failed has sealed its frames; a vendor's library may hang on a camera that is gone."""
 
 
 class Rig:
     """Cameras A and B in their own processes; a context manager that always gives both back."""
 
     def __init__(self, settings: RigSettings, *, producer: Path, session_id: str, folder: Path) -> None:
-        self._settings = settings
-        self.cameras: dict[CameraRole, CameraInfo] = {}
-        self.shape_hw = (0, 0)
-        self._workers: dict[CameraRole, _Link] = {}
+        self.cameras: dict[CameraRole, Opened] = {}
+        self._links: dict[CameraRole, _Link] = {}
         serials = {"a": settings.a, "b": settings.b}
+        self._jobs = {
+            role: Job(role, serials[role], producer, settings, session_id, folder) for role in ARMING_ORDER
+        }
         try:
             for role in ARMING_ORDER:
-                job = Job(role, serials[role], producer, settings, session_id, folder)
-                self._workers[role] = _Link(job)
-            self._meet()
+                self._links[role] = _Link(self._jobs[role])
+            for role, link in self._links.items():
+                self.cameras[role] = link.expect(Opened, timeout_s=OPEN_TIMEOUT_S)
+            self._require_same_shape()
         except BaseException:
             self.close()
             raise
@@ -73,88 +71,128 @@ class Rig:
     ) -> None:
         self.close()
 
+    @property
+    def shape_hw(self) -> tuple[int, int]:
+        """Height and width of both cameras' pictures, px."""
+        return self.cameras["a"].setting.shape_hw
+
     def arm(self) -> dict[CameraRole, int]:
         """Start both streams, B first; the number of frames flushed per camera."""
         flushed: dict[CameraRole, int] = {}
         for role in ARMING_ORDER:
-            link = self._workers[role]
-            link.send("arm")
-            flushed[role] = link.expect(Armed, timeout_s=OPEN_TIMEOUT_S).flushed_frames
+            self._links[role].send("arm")
+            flushed[role] = self._links[role].expect(Armed, timeout_s=OPEN_TIMEOUT_S).flushed_frames
         return flushed
 
     def write(self, features: Mapping[str, FeatureValue]) -> None:
         """Set features on both cameras while they stream."""
-        command = Write(tuple(features.items()))
-        for link in self._workers.values():
-            link.send(command)
-        for link in self._workers.values():
+        self._ask_both(Write(tuple(features.items())), Done)
+
+    def begin(self, begin: Begin) -> dict[CameraRole, Begun]:
+        """Record from now on, B first; each camera's clock as read just before."""
+        return self._ask_both(begin, Begun)
+
+    def end(self) -> None:
+        """Stop recording, keep streaming."""
+        links = [link for link in self._links.values() if link.is_open]
+        for link in links:
+            link.send("end")
+        for link in links:
             link.expect(Done, timeout_s=OPEN_TIMEOUT_S)
 
-    def fire(self, trigger_index: int) -> TriggerOutcome:
-        """Trigger both cameras and wait until each delivered its frame to disk or gave up."""
-        for role in ARMING_ORDER:
-            self._workers[role].send(Fire(trigger_index))
-        timeout_s = 2 * self._settings.frame_timeout_s + self._settings.exposure_us * 1e-6 + 10.0
-        deadline = time.monotonic() + timeout_s
-        records: list[FrameRecord] = []
-        gaps: list[Gap] = []
-        for link in self._workers.values():
-            answered = False
-            while not answered:
-                message = link.receive(timeout_s=max(0.0, deadline - time.monotonic()))
-                match message:
-                    case FrameRecord():
-                        records.append(message)
-                    case Gap():
-                        gaps.append(message)
-                    case _:
-                        raise CaptureError(f"camera {link.role} answered {message!r} to a trigger")
-                answered = message.trigger_index >= trigger_index
-        return TriggerOutcome(trigger_index, tuple(records), tuple(gaps))
+    def fire(self, trigger_index: int, roles: Sequence[CameraRole] = ARMING_ORDER) -> None:
+        """Send the software trigger; each process answers with a `Commanded` when its camera has obeyed."""
+        for role in roles:
+            with suppress(CameraLostError):  # heard as `Failed`
+                self._links[role].send(Fire(trigger_index))
 
-    def finish(self) -> dict[CameraRole, Finished]:
-        """Stop both streams and seal what was recorded."""
+    def hear(self, *, timeout_s: float) -> list[Message]:
+        """What both processes said meanwhile; waits at most `timeout_s` for the first word.
+
+        A process that ended says `Failed`.
+        """
+        found: list[Message] = []
+        for link in self._links.values():
+            found += link.backlog
+            link.backlog.clear()
+        by_pipe = {link.pipe: link for link in self._links.values() if link.is_open}
+        ready = connection.wait(list(by_pipe), 0.0 if found else timeout_s)
+        for pipe in ready:
+            found += by_pipe[pipe].read_all()  # type: ignore[index]
+        return found
+
+    def finish(self) -> tuple[dict[CameraRole, Finished], list[Message]]:
+        """Stop the streams and seal what was recorded; also every message that came before the end.
+
+        A camera that fails to do so says `Failed` among them; the other one is finished all the same.
+        """
         finished: dict[CameraRole, Finished] = {}
-        errors: list[CaptureError] = []
-        for link in self._workers.values():
+        failed: list[Message] = []
+        links = [link for link in self._links.values() if link.is_open]
+        for link in links:
             with suppress(CaptureError):  # a process that is gone says so below
                 link.send("finish")
-        for role, link in self._workers.items():
+        for link in links:
             try:
-                finished[role] = link.expect(Finished, timeout_s=FINISH_TIMEOUT_S)
+                finished[link.role] = link.expect(Finished, timeout_s=FINISH_TIMEOUT_S)
             except CaptureError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
-        return finished
+                failed.append(Failed(link.role, error))
+        last_words = [message for link in links for message in link.backlog]
+        for link in links:
+            link.backlog.clear()
+        return finished, [*last_words, *failed]
+
+    def give_up(self, role: CameraRole) -> None:
+        """End one camera's process."""
+        self._links.pop(role).close()
+
+    def reopen(self, role: CameraRole) -> None:
+        """Start a new process for a camera and arm it.
+
+        Raises:
+            CaptureError: the camera cannot be opened (yet).
+        """
+        link = _Link(self._jobs[role])
+        try:
+            opened = link.expect(Opened, timeout_s=OPEN_TIMEOUT_S)
+            link.send("arm")
+            link.expect(Armed, timeout_s=OPEN_TIMEOUT_S)
+        except BaseException:
+            link.close()
+            raise
+        self.cameras[role], self._links[role] = opened, link
 
     def close(self) -> None:
         """End both processes; safe to call at any time."""
-        for link in self._workers.values():
+        for link in self._links.values():
             link.close()
+        self._links.clear()
 
-    def _meet(self) -> None:
-        shapes: dict[CameraRole, tuple[int, int]] = {}
-        for role, link in self._workers.items():
-            opened = link.expect(Opened, timeout_s=OPEN_TIMEOUT_S)
-            self.cameras[role] = opened.info
-            shapes[role] = opened.shape_hw
+    def _ask_both(self, command: Command, kind: type[T]) -> dict[CameraRole, T]:
+        for role in ARMING_ORDER:
+            self._links[role].send(command)
+        return {role: self._links[role].expect(kind, timeout_s=OPEN_TIMEOUT_S) for role in ARMING_ORDER}
+
+    def _require_same_shape(self) -> None:
+        shapes = {role: opened.setting.shape_hw for role, opened in self.cameras.items()}
         if shapes["a"] != shapes["b"]:
             seen = ", ".join(f"{role.upper()} {w}x{h}" for role, (h, w) in sorted(shapes.items()))
             raise CaptureError(
                 f"the cameras send pictures of different size: {seen}; one size is needed",
                 hint="set width, height, offset_x and offset_y in rig.toml to a region both cameras have",
             )
-        self.shape_hw = shapes["a"]
 
 
 class _Link:
-    """One worker process and the pipe to it."""
+    """One camera's process and the pipe to it."""
 
     def __init__(self, job: Job) -> None:
         self.role = job.role
+        self.backlog: deque[Any] = deque()
+        """Heard while waiting for something else."""
+        self.is_open = True
         context = multiprocessing.get_context("spawn")
-        self._connection, far_end = context.Pipe()
+        self.pipe, far_end = context.Pipe()
         self._process: SpawnProcess = context.Process(
             target=run_worker, args=(far_end, job), name=f"camera-{job.role}", daemon=True
         )
@@ -163,35 +201,52 @@ class _Link:
 
     def send(self, command: Command) -> None:
         try:
-            self._connection.send(command)
+            self.pipe.send(command)
         except OSError as cause:
             raise self._lost() from cause
 
-    def receive(self, *, timeout_s: float) -> Any:
+    def read_all(self) -> list[Any]:
+        """Every message that is there; a `Failed` once the process is gone."""
+        found: list[Any] = []
         try:
-            if not self._connection.poll(timeout_s):
-                raise CameraLostError(
-                    f"the process of camera {self.role} did not answer in {timeout_s:.0f} s",
-                    hint="check the camera's cable and power, then start again",
-                )
-            message = self._connection.recv()
-        except (EOFError, OSError) as cause:
-            raise self._lost() from cause
-        if isinstance(message, Failed):
-            raise message.error
-        return message
+            while self.is_open and self.pipe.poll(0):
+                found.append(self.pipe.recv())
+                self.is_open = not isinstance(found[-1], Failed)
+        except (EOFError, OSError):
+            self.is_open = False
+            if not any(isinstance(message, Failed) for message in found):
+                found.append(Failed(self.role, self._lost()))
+        return found
 
     def expect(self, kind: type[T], *, timeout_s: float) -> T:
-        """The next message of this kind; late frame records before it were already written and are passed over."""
+        """The next message of this kind; others are kept for later.
+
+        Raises:
+            TwinlensError: the process failed, with its own error.
+            CameraLostError: it ended, or did not answer in time.
+        """
         deadline = time.monotonic() + timeout_s
-        while True:
-            message = self.receive(timeout_s=max(0.0, deadline - time.monotonic()))
-            if isinstance(message, kind):
-                return message
+        while self.is_open and self.pipe.poll(max(0.0, deadline - time.monotonic())):
+            messages = self.read_all()
+            for position, message in enumerate(messages):
+                if isinstance(message, Failed):
+                    raise message.error
+                if isinstance(message, kind):
+                    self.backlog += messages[position + 1 :]
+                    return message
+                self.backlog.append(message)
+        if not self.is_open:
+            raise self._lost()
+        raise CameraLostError(
+            f"the process of camera {self.role} did not answer in {timeout_s:.0f} s",
+            hint="check the camera's cable and power, then start again",
+        )
 
     def close(self) -> None:
-        self._connection.close()  # the worker's recv ends with EOFError
-        self._process.join(CLOSE_TIMEOUT_S)
+        timeout_s = CLOSE_TIMEOUT_S if self.is_open else FAILED_CLOSE_TIMEOUT_S
+        self.is_open = False
+        self.pipe.close()  # the worker's recv ends with EOFError
+        self._process.join(timeout_s)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()

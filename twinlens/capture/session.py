@@ -4,60 +4,24 @@ Nothing here talks to a camera. Pairs are not stored: A and B are joined on the 
 """
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import h5py
 
-from twinlens.capture.clock import clock_offset_ns
+from twinlens.capture.clock import clock_offsets_ns
 from twinlens.capture.frame import CameraRole, Frame, FramePair, FrameRecord, MirrorState
-from twinlens.capture.pairing import Gap, pair_records
+from twinlens.capture.ledger import ROLES
+from twinlens.capture.manifest import MANIFEST, Manifest, RecordedTake, SeriesKind, read_manifest
+from twinlens.capture.pairing import Gap, Run, pair_records
 from twinlens.capture.recorder import DETECTOR, read_rows
 from twinlens.errors import CaptureError, SessionError
 from twinlens.pixels import Mono
-from twinlens.storage import read_artefact, write_artefact
 
-SCHEMA = "twinlens.session"
-SCHEMA_VERSION = "1.0.0"
-MANIFEST = "session.json"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedTake:
-    """Consecutive triggers of one scene under one mirror state."""
-
-    scene: str
-    mirror_state: MirrorState
-    first_trigger: int
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """Everything `session.json` says."""
-
-    id: str
-    complete: bool
-    """Whether every pair that was asked for is there."""
-    cameras: dict[str, dict[str, str]]
-    """"a" and "b": serial, vendor, model, user_name."""
-    settings: dict[str, Any]
-    producer: str
-    shape_hw: tuple[int, int]
-    bit_depth: int
-    takes: tuple[RecordedTake, ...]
-    triggers: int
-    """How many were fired."""
-    ledger: tuple[Gap, ...]
-    stream: dict[str, dict[str, int]]
-    """Per camera: the producer's counters at the end."""
-
-    def write(self, folder: Path) -> None:
-        """Write `session.json` into `folder`."""
-        write_artefact(folder / MANIFEST, SCHEMA, SCHEMA_VERSION, asdict(self))
+__all__ = ["MANIFEST", "Manifest", "RecordedTake", "Session", "SessionPairs", "sealed_records"]
 
 
 class Session:
@@ -70,8 +34,8 @@ class Session:
             SessionError: it is missing, foreign, or lacks frames of a camera.
         """
         self.folder = folder
-        self.manifest = _read_manifest(folder)
-        self._records = {role: _read_records(folder, role) for role in ("a", "b")}
+        self.manifest = read_manifest(folder)
+        self._records = {role: _read_records(folder, role, self.manifest.runs) for role in ROLES}
 
     @property
     def id(self) -> str:
@@ -83,24 +47,25 @@ class Session:
         """Every gap, with its reason."""
         return self.manifest.ledger
 
-    def pairs(self, mirror_state: str | None = None) -> "SessionPairs":
-        """Every complete pair, in trigger order, read when asked for; optionally of one mirror state only."""
+    def pairs(self, mirror_state: str | None = None, *, kind: SeriesKind = "scene") -> "SessionPairs":
+        """Every complete pair, in trigger order, read when asked for; optionally of one mirror state only.
+
+        Pairs of takes that were taken again are left out; `kind` chooses between scenes and correction series.
+        """
         a, b = self._records["a"], self._records["b"]
         place_a = {entry.record.trigger_index: entry for entry in a}
         place_b = {entry.record.trigger_index: entry for entry in b}
         paired = pair_records((e.record for e in a), (e.record for e in b))
-        offset_ns = clock_offset_ns(paired)
-        indices = [
-            record_a.trigger_index
-            for record_a, _ in paired
-            if mirror_state is None or self._take(record_a.trigger_index).mirror_state.label == mirror_state
+        places = [
+            _PairPlace(place_a[i], place_b[i], self._take(i), offset_ns, self.manifest.bit_depth)
+            for i, offset_ns in zip((r.trigger_index for r, _ in paired), clock_offsets_ns(paired), strict=True)
         ]
-        places = [_PairPlace(place_a[i], place_b[i], self._take(i), offset_ns) for i in indices]
-        return SessionPairs(places)
+        return SessionPairs([place for place in places if place.take.answers(mirror_state, kind)])
 
     def mirror_states(self) -> tuple[MirrorState, ...]:
         """The mirror states of the session, in order of first use."""
-        return tuple(dict.fromkeys(take.mirror_state for take in self.manifest.takes))
+        takes = [take for take in self.manifest.takes if take.kind == "scene" and not take.rejected]
+        return tuple(dict.fromkeys(take.mirror_state for take in takes))
 
     def _take(self, trigger_index: int) -> RecordedTake:
         starts = [take.first_trigger for take in self.manifest.takes]
@@ -120,6 +85,7 @@ class _PairPlace:
     b: _Place
     take: RecordedTake
     clock_offset_ns: int
+    bit_depth: int
 
 
 class SessionPairs(Sequence[FramePair]):
@@ -140,9 +106,8 @@ class SessionPairs(Sequence[FramePair]):
             return SessionPairs(self._places[index])
         place = self._places[index]
         take = place.take
-        return FramePair(
-            _read_frame(place.a), _read_frame(place.b), take.scene, take.mirror_state, place.clock_offset_ns
-        )
+        a, b = (_read_frame(half, place.bit_depth) for half in (place.a, place.b))
+        return FramePair(a, b, take.scene, take.mirror_state, place.clock_offset_ns)
 
     def __iter__(self) -> Iterator[FramePair]:
         return (self[i] for i in range(len(self)))
@@ -165,7 +130,7 @@ class SessionPairs(Sequence[FramePair]):
         return SessionPairs([self._places[position] for _, position in sorted(ranked)[:count]])
 
 
-def _read_frame(place: _Place) -> Frame:
+def _read_frame(place: _Place, bit_depth: int) -> Frame:
     try:
         with h5py.File(place.segment, "r", locking=False) as file:
             pixels: Mono = file[f"{DETECTOR}/data"][place.row]
@@ -174,68 +139,50 @@ def _read_frame(place: _Place) -> Frame:
             f"frame {place.row} of {place.segment} cannot be read: {cause}",
             hint="restore the session from a copy",
         ) from cause
-    return Frame(pixels, place.record)
+    return Frame(pixels, place.record, bit_depth)
 
 
-def _read_manifest(folder: Path) -> Manifest:
-    if not (folder / MANIFEST).is_file():
-        raise SessionError(
-            f"{folder} holds no {MANIFEST}", hint="give a session folder that 'twinlens capture' wrote"
-        )
-    values = read_artefact(folder / MANIFEST, SCHEMA, SCHEMA_VERSION, error=SessionError)
-    if not values.get("takes"):
-        raise SessionError(f"{folder / MANIFEST} lists no take", hint="restore the session from a copy")
-    try:
-        return Manifest(
-            id=values["id"],
-            complete=values["complete"],
-            cameras={role: dict(values["cameras"][role]) for role in ("a", "b")},
-            settings=dict(values["settings"]),
-            producer=values["producer"],
-            shape_hw=(values["shape_hw"][0], values["shape_hw"][1]),
-            bit_depth=values["bit_depth"],
-            takes=tuple(_take(take) for take in values["takes"]),
-            triggers=values["triggers"],
-            ledger=tuple(Gap(**gap) for gap in values["ledger"]),
-            stream=values["stream"],
-        )
-    except (KeyError, TypeError, IndexError, ValueError) as cause:
-        raise SessionError(
-            f"{folder / MANIFEST} lacks or misstates {cause}", hint="restore the session from a copy"
-        ) from cause
+def sealed_records(folder: Path, runs: Sequence[Run] = ()) -> list[FrameRecord]:
+    """The record of every frame in the sealed segments below `folder`, with its trigger where `runs` tell it."""
+    return [place.record for role in ROLES for place in _numbered(_sealed_places(folder, role), runs)]
 
 
-def _take(values: dict[str, Any]) -> RecordedTake:
-    state = values["mirror_state"]
-    mirror_state = MirrorState(state["label"], tuple(state["values"]), state["unit"])
-    return RecordedTake(values["scene"], mirror_state, values["first_trigger"])
-
-
-def sealed_records(folder: Path) -> list[FrameRecord]:
-    """The record of every frame in the sealed segments below `folder`."""
-    roles: tuple[CameraRole, CameraRole] = ("a", "b")
-    return [place.record for role in roles for place in _sealed_places(folder, role)]
-
-
-def _read_records(folder: Path, role: CameraRole) -> list[_Place]:
+def _read_records(folder: Path, role: CameraRole, runs: Sequence[Run]) -> list[_Place]:
     places = _sealed_places(folder, role)
     if not places:
         raise SessionError(
             f"session {folder} has no frames of camera {role.upper()}", hint="record the session again"
         )
-    return places
+    return _numbered(places, runs)
+
+
+def _numbered(places: list[_Place], runs: Sequence[Run]) -> list[_Place]:
+    """The places whose frames answer a trigger, with that trigger; without runs the index in the row is it."""
+    if not runs:
+        return places
+    by_start = defaultdict(list)
+    for run in runs:
+        by_start[run.camera, run.take, run.arming].append(run)
+    found = []
+    for place in places:
+        record = place.record
+        for run in by_start[record.camera, record.take, record.arming]:
+            if run.first_index <= record.trigger_index <= run.last_index:
+                numbered = replace(record, trigger_index=record.trigger_index + run.shift)
+                found.append(replace(place, record=numbered))
+    return found
 
 
 def _sealed_places(folder: Path, role: CameraRole) -> list[_Place]:
     places: list[_Place] = []
-    with ExitStack() as stack:
-        for path in sorted((folder / role).glob("seg_*.h5")):
-            try:
-                segment = stack.enter_context(h5py.File(path, "r", locking=False))
+    for path in sorted((folder / role).glob("seg_*.h5")):
+        try:
+            with h5py.File(path, "r", locking=False) as segment:
                 rows = read_rows(segment, role)
-            except (OSError, KeyError, ValueError, CaptureError) as cause:
-                raise SessionError(
-                    f"{path} cannot be read: {cause}", hint="restore the segment from a copy, or move it away"
-                ) from cause
-            places += [_Place(record, path, row) for row, record in enumerate(rows)]
+        except (OSError, KeyError, ValueError, CaptureError) as cause:
+            raise SessionError(
+                f"{path} cannot be read: {cause}",
+                hint="restore the segment from a copy, or mend it with 'twinlens verify --repair'",
+            ) from cause
+        places += [_Place(record, path, row) for row, record in enumerate(rows)]
     return places

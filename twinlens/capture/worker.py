@@ -7,91 +7,46 @@ come down a pipe and frame records go up; images never cross it.
 import logging
 import signal
 import threading
+import time
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from twinlens.capture.frame import CameraRole, Frame, FrameRecord
-from twinlens.capture.genicam import Camera, CameraInfo, FeatureValue, Producer, ReceivedFrame
-from twinlens.capture.pairing import Gap, TriggerCounter
+from twinlens.capture.configure import SensorSetting, configure
+from twinlens.capture.frame import Frame, FrameRecord
+from twinlens.capture.genicam import Camera, Producer, ReceivedFrame
+from twinlens.capture.latch import read_latch
+from twinlens.capture.match_commands import Commanded
+from twinlens.capture.messages import (
+    Armed,
+    Begin,
+    Begun,
+    Command,
+    Done,
+    Failed,
+    Finished,
+    Fire,
+    Job,
+    Opened,
+    Write,
+)
+from twinlens.capture.pairing import Loss, TriggerCounter
 from twinlens.capture.recorder import Recorder
-from twinlens.capture.rig_file import RigSettings
-from twinlens.errors import CaptureError, SettingsError, TwinlensError
+from twinlens.capture.vitals import Vitals
+from twinlens.errors import CaptureError, TwinlensError
 
 log = logging.getLogger(__name__)
 
-BUFFERS = 8
-POLL_S = 0.02
+BUFFERS = 16
+"""0.8 s at 20 fps, should this process be held up."""
+NAP_S = 0.003
+"""Between two looks for a frame; a command from the parent ends it at once."""
+IDLE_S = 0.25
 ARMING_DRAIN_S = 0.05
-LATE_S = 0.001
-"""One look for a frame that came after its trigger was given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a worker is started with."""
-
-    role: CameraRole
-    serial: str
-    producer: Path
-    settings: RigSettings
-    session_id: str
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The camera is open and set as asked."""
-
-    info: CameraInfo
-    shape_hw: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Armed:
-    """The camera streams and waits for triggers."""
-
-    flushed_frames: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The features asked for are set."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The stream is stopped and every frame is on disk."""
-
-    incomplete_frames: int
-    stream: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The worker ends with this error."""
-
-    error: TwinlensError
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Command: set these features while streaming."""
-
-    features: tuple[tuple[str, FeatureValue], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fire:
-    """Command: execute the software trigger, deliver its frame."""
-
-    trigger_index: int
-
-
-Command = Write | Fire | str
-"""A str is "arm" or "finish"."""
+LOOK_S = 0.0005
+"""The shortest look harvesters allows; it waits 1 ms."""
+FIRST_IDS = 1000
+"""A stream whose first block id is smaller is believed to have begun at 1, as the standard says."""
 
 
 def run_worker(connection: Connection, job: Job) -> None:
@@ -102,20 +57,28 @@ def run_worker(connection: Connection, job: Job) -> None:
             camera = producer.open(job.serial)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # harvesters installs a handler of its own
             try:
-                _Worker(connection, job, camera).serve()
+                _serve(connection, job, camera)
             finally:
                 camera.close()
     except TwinlensError as error:
+        _send_quietly(connection, Failed(job.role, error))
+
+
+def _serve(connection: Connection, job: Job, camera: Camera) -> None:
+    """Serve, and tell the parent of a failure before the camera is closed, which may take seconds."""
+    try:
+        _Worker(connection, job, camera).serve()
+    except TwinlensError as error:
         log.debug("camera %s ends", job.role, exc_info=True)
-        _send_quietly(connection, Failed(error))
-    except EOFError:
+        _send_quietly(connection, Failed(job.role, error))
+    except (EOFError, BrokenPipeError):
         log.info("camera %s: the parent process is gone", job.role)
     except Exception as error:
         log.exception("camera %s failed", job.role)
         wrapped = CaptureError(
             f"camera {job.role} failed: {type(error).__name__}: {error}", hint="run again with -v to see where"
         )
-        _send_quietly(connection, Failed(wrapped))
+        _send_quietly(connection, Failed(job.role, wrapped))
 
 
 class _Worker:
@@ -124,15 +87,30 @@ class _Worker:
         self._job = job
         self._camera = camera
         self._send_lock = threading.Lock()
+        self._setting: SensorSetting | None = None
         self._recorder: Recorder | None = None
         self._counter: TriggerCounter | None = None
+        self._last_index = -1
+        self._underruns = 0
+        self._begin: Begin | None = None
+        self._take: Begin | None = None
+        self._is_armed = False
+        self._vitals = Vitals(job.role, camera)
 
     def serve(self) -> None:
-        shape_hw = configure(self._camera, self._job.settings)
-        self._send(Opened(self._camera.info, shape_hw))
+        self._setting = configure(self._camera, self._job.settings)
+        self._send(Opened(self._camera.info, self._setting))
         try:
-            while (command := self._connection.recv()) != "finish":
-                self._obey(command)
+            while True:
+                if self._connection.poll(NAP_S if self._is_armed else IDLE_S):
+                    command = self._connection.recv()
+                    if command == "finish":
+                        break
+                    self._obey(command)
+                if self._is_armed:
+                    self._receive()
+                if (status := self._vitals.check(self._recorder)) is not None:
+                    self._send(status)
             self._send(self._finish())
         finally:
             if self._recorder is not None:
@@ -142,75 +120,129 @@ class _Worker:
         match command:
             case "arm":
                 self._send(self._arm())
+            case Begin():
+                self._send(self._start_take(command))
+            case "end":
+                self._take = None
+                self._send(Done())
             case Write(features):
                 for name, value in features:
                     self._camera.write(name, value)
                 self._send(Done())
             case Fire(trigger_index):
-                self._fire(trigger_index)
+                before_ns = time.monotonic_ns()
+                self._camera.execute("TriggerSoftware")
+                self._send(Commanded(self._job.role, trigger_index, before_ns, time.monotonic_ns()))
 
     def _arm(self) -> Armed:
-        self._recorder = Recorder(
-            self._job.folder / self._job.role,
-            self._job.role,
-            attributes={
-                "session_id": self._job.session_id,
-                "serial": self._camera.info.serial,
-                "pixel_format": self._job.settings.pixel_format,
-                "bit_depth": 8,
-            },
-            on_written=self._tell_written,
-        )
         self._camera.start(buffers=BUFFERS)
-        flushed = 0
-        while self._camera.fetch(timeout_s=ARMING_DRAIN_S) is not None:
+        self._is_armed = True
+        flushed, until = 0, time.monotonic() + 10 * ARMING_DRAIN_S
+        while time.monotonic() < until and (received := self._camera.fetch(timeout_s=ARMING_DRAIN_S)) is not None:
+            self._index_of(received.frame_id)
             flushed += 1
         return Armed(flushed)
 
-    def _fire(self, trigger_index: int) -> None:
-        while (late := self._camera.fetch(timeout_s=LATE_S)) is not None:
-            log.warning("camera %s: block %d came late and is not used", self._job.role, late.frame_id)
-        incomplete_before = self._camera.incomplete_frames
-        self._camera.execute("TriggerSoftware")
-        settings = self._job.settings
-        tries = int((settings.frame_timeout_s + settings.exposure_us * 1e-6) / POLL_S)
-        for _ in range(tries):
-            received = self._camera.fetch(timeout_s=POLL_S)
-            if received is not None and self._record(received, trigger_index):
-                return
-            if self._camera.incomplete_frames > incomplete_before:
-                self._send(Gap(trigger_index, self._job.role, "incomplete"))
-                return
-        self._send(Gap(trigger_index, self._job.role, "not delivered"))
+    def _start_take(self, begin: Begin) -> Begun:
+        latch = read_latch(self._camera)
+        if self._recorder is None or self._begin is None or begin.arming != self._begin.arming:
+            self._open_recorder(begin, latch)
+        self._begin = self._take = begin
+        return Begun(latch)
 
-    def _record(self, received: ReceivedFrame, fired: int) -> bool:
-        """Record the frame of the trigger just fired; False for any other, which could make a wrong pair."""
+    def _open_recorder(self, begin: Begin, latch: Any) -> None:
+        """A new start of the recording begins a new segment, whose attributes hold the clock's new reading."""
+        if self._recorder is not None:
+            self._recorder.close()
+        folder, setting = self._job.folder / self._job.role, self._setting
+        info = self._camera.info
+        self._recorder = Recorder(
+            folder,
+            self._job.role,
+            attributes={
+                "session_id": self._job.session_id,
+                "serial": info.serial,
+                "vendor": info.vendor,
+                "model": info.model,
+                "user_name": info.user_name,
+                "pixel_format": setting.pixel_format if setting else "",
+                "bit_depth": setting.bit_depth if setting else 8,
+                "arming": begin.arming,
+                "latch_camera_ns": latch.camera_time_ns if latch else 0,
+                "latch_host_ns": latch.host_time_ns if latch else 0,
+                "latch_uncertainty_ns": latch.uncertainty_ns if latch else -1,
+            },
+            on_written=self._tell_written,
+            first_segment=len(list(folder.glob("seg_*"))),
+        )
+
+    def _receive(self) -> None:
+        """Every frame that is there."""
+        for _ in range(BUFFERS):
+            received = self._camera.fetch(timeout_s=LOOK_S)
+            incomplete = self._camera.take_incomplete()
+            if received is not None:
+                self._tell_losses(incomplete, received.frame_id)
+                self._record(received, self._index_of(received.frame_id))
+            elif incomplete:
+                self._tell_losses(incomplete, None)
+            else:
+                return
+
+    def _index_of(self, frame_id: int) -> int:
         if self._counter is None:
-            self._counter = TriggerCounter(first_frame_id(received.frame_id, fired=fired))
-        trigger_index = self._counter.index_of(received.frame_id)
-        if trigger_index != fired:
-            log.warning("camera %s: block %d answers trigger %d, not %d; it is not used",
-                        self._job.role, received.frame_id, trigger_index, fired)  # fmt: skip
-            return False
+            self._counter = TriggerCounter(1 if 1 <= frame_id < FIRST_IDS else frame_id)
+        index = self._counter.index_of(frame_id)
+        self._last_index = max(self._last_index, index)
+        return index
+
+    def _tell_losses(self, incomplete: list[int | None], next_id: int | None) -> None:
+        """Say which indices are known to be lost, and how, before the frame that follows them."""
+        if self._take is None:
+            return
+        for frame_id in incomplete:
+            index = self._last_index + 1 if frame_id is None else self._index_of(frame_id)
+            self._last_index = max(self._last_index, index)
+            self._send(Loss(self._job.role, index, "incomplete"))
+        if next_id is None or self._counter is None:
+            return
+        before = self._last_index
+        skipped = range(before + 1, self._index_of(next_id))
+        if skipped:  # without a free buffer the producer lets a whole frame pass
+            underruns = self._camera.stream_statistics().get("StreamUnderrunCount", 0)
+            for index in skipped[: underruns - self._underruns]:
+                self._send(Loss(self._job.role, index, "queue full"))
+            self._underruns = underruns
+
+    def _record(self, received: ReceivedFrame, index: int) -> None:
+        begin = self._take
+        if begin is None or self._recorder is None or self._setting is None:
+            self._vitals.idle_frames += 1
+            return
         record = FrameRecord(
             camera=self._job.role,
-            trigger_index=trigger_index,
+            trigger_index=index,
             frame_id=received.frame_id,
             camera_time_ns=received.camera_time_ns,
             host_time_ns=received.host_time_ns,
-            exposure_us=self._job.settings.exposure_us,
-            gain_db=self._job.settings.gain_db,
+            exposure_us=begin.exposure_us,
+            gain_db=begin.gain_db,
             complete=True,
             lost_packets=0,
             xxh3=0,
+            arming=begin.arming,
+            take=begin.take,
         )
-        if self._recorder is not None and not self._recorder.put(Frame(received.pixels, record)):
-            self._send(Gap(trigger_index, self._job.role, "queue full"))
-        return True
+        self._vitals.last_frame = Frame(received.pixels, record, self._setting.bit_depth)
+        answer = self._recorder.put(self._vitals.last_frame)
+        if answer != "queued":
+            self._send(Loss(self._job.role, index, answer))
 
     def _finish(self) -> Finished:
-        if self._recorder is not None:
+        self._take = None
+        if self._is_armed:
             self._camera.stop()
+        if self._recorder is not None:
             self._recorder.close()
             self._recorder = None
         return Finished(self._camera.incomplete_frames, self._camera.stream_statistics())
@@ -222,69 +254,6 @@ class _Worker:
     def _send(self, message: Any) -> None:
         with self._send_lock:
             self._connection.send(message)
-
-
-def first_frame_id(frame_id: int, *, fired: int) -> int:
-    """The block id of trigger 0, told by the first frame that arrives after `fired` triggers.
-
-    The standard says 1 (GigE Vision: block ids restart at 1 at stream open); a camera that starts elsewhere is
-    believed to answer the trigger fired last.
-    """
-    return 1 if 1 <= frame_id <= fired + 1 else frame_id - fired
-
-
-def configure(camera: Camera, settings: RigSettings) -> tuple[int, int]:
-    """Set a camera up for software-triggered recording; the (height, width) it will send.
-
-    Raises:
-        SettingsError: the camera lacks a needed feature, refuses a value, or reads back another one.
-    """
-    for name in ("ExposureAuto", "GainAuto"):
-        if camera.has(name):
-            camera.write(name, "Off")
-    exposure = camera.limits("ExposureTime")
-    if not exposure.minimum <= settings.exposure_us <= exposure.maximum:
-        raise SettingsError(
-            f"exposure_us is {settings.exposure_us:g}; camera {camera.info.serial} accepts "
-            f"{exposure.minimum:g} to {exposure.maximum:g}",
-            hint="change exposure_us in rig.toml",
-        )
-    camera.write("OffsetX", 0)
-    camera.write("OffsetY", 0)
-    width = settings.width or int(camera.limits("Width").maximum)
-    height = settings.height or int(camera.limits("Height").maximum)
-    wanted: dict[str, FeatureValue] = {
-        "Width": width,
-        "Height": height,
-        "OffsetX": settings.offset_x,
-        "OffsetY": settings.offset_y,
-        "PixelFormat": settings.pixel_format,
-        "AcquisitionMode": "Continuous",
-        "ExposureTime": settings.exposure_us,
-        "Gain": settings.gain_db,
-        "TriggerSelector": "FrameStart",
-        "TriggerMode": "On",
-        "TriggerSource": "Software",
-    }
-    for name, value in wanted.items():
-        camera.write(name, value)
-    for name, value in wanted.items():
-        _check_read_back(camera, name, value)
-    return height, width
-
-
-def _check_read_back(camera: Camera, name: str, wanted: FeatureValue) -> None:
-    found = camera.read(name)
-    if isinstance(found, int | float) and isinstance(wanted, int | float):
-        # A camera quantises exposure and gain to its clock and converter: 0.1 % is not another setting.
-        same = abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
-    else:
-        same = found == wanted
-    if not same:
-        raise SettingsError(
-            f"camera {camera.info.serial}: {name} was set to {wanted!r} and reads back {found!r}",
-            hint=f"choose a value of {name} that the camera offers",
-        )
 
 
 def _send_quietly(connection: Connection, message: Failed) -> None:

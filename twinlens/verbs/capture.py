@@ -1,4 +1,4 @@
-"""`twinlens cameras`, `simulate` and `capture`."""
+"""`twinlens cameras` and `capture`."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twinlens import console
-from twinlens.verbs.options import as_json, folder, rig_file
+from twinlens.verbs.options import as_json, rig_file
 
 if TYPE_CHECKING:
     from twinlens.capture.capture import CaptureReport
@@ -45,48 +45,6 @@ def cameras(*, rig: Path, assign: tuple[str, str] | None, producer: str | None, 
     )
     if assign is not None:
         console.say(f"wrote {rig}: A is {assign[0]}, B is {assign[1]}")
-
-
-@click.command()
-@click.option("--bind", "binds", multiple=True, metavar="IP", help="Loopback address of A, then of B.")
-@click.option("--serial", "serials", multiple=True, metavar="S", help="Serial number of A, then of B.")
-@click.option("--scenes", type=folder, help="Folder of photographs to show instead of the bundled scenes.")
-@click.option("--rms-waves", type=float, multiple=True, help="RMS of a mirror state; repeat for several states.")
-@click.option("--seed", type=int, default=None, help="Seed of scenes, noise and mirror states.")
-def simulate(
-    *,
-    binds: tuple[str, ...],
-    serials: tuple[str, ...],
-    scenes: Path | None,
-    rms_waves: tuple[float, ...],
-    seed: int | None,
-) -> None:
-    """Serve two virtual MER-530 cameras on the loopback until Ctrl-C."""
-    import signal
-    import threading
-
-    from twinlens.capture.virtual.rehearse import make_twin, render_ahead
-    from twinlens.capture.virtual.serve import DEFAULT_ADDRESSES, DEFAULT_SERIALS, serve_rig
-    from twinlens.capture.virtual.twin import TwinSettings
-
-    default = TwinSettings()
-    settings = TwinSettings(rms_waves=rms_waves or default.rms_waves, seed=default.seed if seed is None else seed)
-    twin = make_twin(settings, scenes)
-    console.table("Scenes (TwinSceneSelector)", ["value", "scene"], list(enumerate(twin.scene_names)))
-    states = [(i, state.label) for i, state in enumerate(twin.mirror_states)]
-    console.table("Mirror states (TwinMirrorStateSelector)", ["value", "label"], states)
-    console.note("rendering the scenes ...")
-    render_ahead(twin)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    addresses, named = binds or DEFAULT_ADDRESSES, serials or DEFAULT_SERIALS
-    serve_rig(
-        (twin.view("a"), twin.view("b")),
-        stop,
-        addresses=addresses,
-        serials=named,
-        on_ready=lambda: console.say(f"serving {', '.join(named)} at {', '.join(addresses)}; stop with Ctrl-C"),
-    )
 
 
 @click.command()
