@@ -96,7 +96,7 @@ class Chronicle:
             pairs=self.pairs,
             scenes=len({take.scene for take in self.takes if not take.rejected}),
             triggers=self._triggers(),
-            frames={**self.tally.frames},
+            frames=dict(self.tally.frames),
             frames_lost=len(ledger.gaps),
             ledger=tuple(ledger.gaps),
             skew=measure_skew(pairs, (latch_a, latch_b) if latch_a and latch_b else None),
