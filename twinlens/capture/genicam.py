@@ -8,7 +8,7 @@ into ours. One process should hold one camera: harvesters keeps the GIL while it
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -167,7 +167,10 @@ class Camera:
         try:
             self._acquirer.destroy()
         except (genapi.GenericException, gentl.GenericException) as error:
-            log.warning("camera %s could not be closed: %s", self.info.serial, _first_line(error))
+            log.warning("camera %s could not be stopped: %s", self.info.serial, _first_line(error))
+            # harvesters stops before it frees and lets an error of the first prevent the second.
+            with suppress(genapi.GenericException, gentl.GenericException):
+                self._acquirer.destroy()
 
     def _node(self, name: str) -> Any:
         try:
