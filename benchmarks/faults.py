@@ -105,7 +105,8 @@ def main() -> None:
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(verdict.told.items()))
             ratio = verdict.pairs / reference
             print(f"{case.name:22} {rate_hz:4.0f} {verdict.sent:6} {verdict.recovered:7} {verdict.incomplete:8} "
-                  f"{verdict.pairs:6} {verdict.wrong:6} {verdict.untold:6} {ratio:10.2f}  {told}", flush=True)  # fmt: skip
+                  f"{verdict.pairs:6} {verdict.wrong:6} {verdict.untold:6} {ratio:10.2f}  {told}",
+                  flush=True)  # fmt: skip
             failures += verdict.wrong + verdict.untold
     sys.exit(1 if failures else 0)
 

@@ -200,7 +200,7 @@ class _Course:
         self._outstanding.clear()
         self.rig.give_up(role)
         self.rig.end()
-        self._chronicle.folder.mend()
+        self._chronicle.folder.mend([role])
         deadline_s = time.monotonic() + RECONNECT_TIMEOUT_S
         while True:
             yield self._chronicle.report()
