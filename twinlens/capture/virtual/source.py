@@ -11,11 +11,13 @@ class Shot:
     """One exposure: when, of what, and how."""
 
     trigger_index: int
-    """0 for the first trigger after arming; both cameras' shots of one trigger carry the same."""
+    """The trigger's number; both cameras' shots of one trigger carry the same."""
     scene_index: int
     mirror_state_index: int
     exposure_us: float
     gain_db: float
+    bit_depth: int = 8
+    """What the camera's pixel format carries, 8 or 10; a source may give frames of the other depth."""
 
 
 @runtime_checkable
