@@ -1,4 +1,4 @@
-"""`twinlens cameras` and `capture`."""
+"""`twinlens capture`."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,37 +14,6 @@ if TYPE_CHECKING:
     from twinlens.capture.capture import CaptureReport
 else:
     CaptureReport = Any  # importing it would make --help slow
-
-
-@click.command()
-@rig_file
-@click.option(
-    "--assign", nargs=2, metavar="SERIAL_A SERIAL_B", help="Write down which camera is A and which is B."
-)
-@click.option("--producer", default=None, help="GenTL producer (.cti) to use instead of the bundled one.")
-@as_json
-def cameras(*, rig: Path, assign: tuple[str, str] | None, producer: str | None, json: bool) -> None:
-    """List the cameras that answer; with --assign, write rig.toml."""
-    from dataclasses import asdict
-
-    from twinlens.capture.assign import assign_cameras, list_cameras
-    from twinlens.capture.rig_file import read_rig_file
-
-    if producer is None and rig.exists():
-        producer = read_rig_file(rig).producer or None
-    found = list_cameras(producer)
-    if assign is not None:
-        assign_cameras(rig, found, a=assign[0], b=assign[1], producer=producer)
-    if json:
-        console.report_json({"cameras": [asdict(info) for info in found]})
-        return
-    console.table(
-        f"{len(found)} cameras",
-        ["serial", "vendor", "model", "name"],
-        [(info.serial, info.vendor, info.model, info.user_name) for info in found],
-    )
-    if assign is not None:
-        console.say(f"wrote {rig}: A is {assign[0]}, B is {assign[1]}")
 
 
 @click.command()

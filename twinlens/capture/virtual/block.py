@@ -8,7 +8,7 @@ import numpy as np
 
 from twinlens.capture.virtual import chunk, gvsp, packing
 from twinlens.capture.virtual.plan import StreamPlan
-from twinlens.capture.virtual.stamp import STAMP_WIDTH, stamp_trigger
+from twinlens.capture.virtual.stamp import STAMP_WIDTH, trigger_stamp
 from twinlens.pixels import Mono
 
 _LAYOUTS_KEPT = 64
@@ -78,7 +78,7 @@ class Packer:
         plan = self._plan
         packets, first_pixels = self._packets_of(pixels)
         behind = chunk.tail(plan.chunks, facts, image_bytes=plan.image_bytes)
-        packets.fill(np.frombuffer(_stamped(first_pixels, facts.number, plan.pixel_format), np.uint8))
+        packets.fill(np.frombuffer(_stamped(first_pixels, facts.number, plan), np.uint8))
         packets.fill(np.frombuffer(behind, np.uint8), start=plan.image_bytes)
         packets.name(facts.block_id)
         window, block_id = plan.window, facts.block_id
@@ -117,7 +117,7 @@ class Packer:
         payload = packing.pack(self._plan.window.cut(pixels), self._plan.pixel_format)
         packets = self._spare.pop() if self._spare else self._lay_out()
         packets.fill(payload)
-        first = payload[: _stamp_bytes(self._plan.pixel_format)].tobytes()
+        first = payload[: STAMP_WIDTH * (self._plan.pixel_format >> 16 & 0xFF) // 8].tobytes()
         if not pixels.flags.writeable:
             # The picture is kept too: its address must stay taken.
             self._kept[id(pixels)] = (pixels, packets, first)
@@ -130,17 +130,11 @@ class Packer:
         return gvsp.PayloadPackets(self._plan.payload_bytes, packet_size=self._plan.packet_size)
 
 
-def _stamp_bytes(pixel_format: int) -> int:
-    return STAMP_WIDTH * (pixel_format >> 16 & 0xFF) // 8
-
-
-def _stamped(first_pixels: bytes, number: int, pixel_format: int) -> bytes:
+def _stamped(first_pixels: bytes, number: int, plan: StreamPlan) -> bytes:
     """The first pixels' bytes with the trigger number in them."""
     if number < 0:
         return first_pixels
-    levels = np.zeros((1, STAMP_WIDTH), np.uint8)
-    stamp_trigger(levels, number)
-    return packing.pack_levels(levels[0], pixel_format).tobytes()
+    return packing.pack(trigger_stamp(number, bit_depth=plan.bit_depth), plan.pixel_format).tobytes()
 
 
 def _own_packets(packets: gvsp.PayloadPackets, *, tail_bytes: int) -> dict[int, bytes]:

@@ -7,8 +7,8 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from twinlens.capture.pixel_formats import Payload
 from twinlens.pixels import Mono
 
 HEADER_BYTES = 8
@@ -16,10 +16,9 @@ IP_UDP_BYTES = 28
 """IP and UDP headers, which count towards a packet's size."""
 OVERHEAD_BYTES = IP_UDP_BYTES + HEADER_BYTES
 LAST_BLOCK_ID = 0xFFFF
-RESENT = 0x0100
-"""Status of a packet that a host asked for."""
-UNAVAILABLE = 0x800C
-"""Status of an empty packet that stands for one the camera does not have (any more)."""
+STATUS_RESENT = 0x0100
+STATUS_UNAVAILABLE = 0x800C
+"""GEV_STATUS_PACKET_RESEND and GEV_STATUS_PACKET_UNAVAILABLE of the GigE Vision specification."""
 _LEADER, _TRAILER, _PAYLOAD = 1, 2, 3
 _IMAGE = 0x0001
 _WITH_CHUNKS = 0x4000
@@ -62,8 +61,13 @@ def trailer(block: int, *, packet_id: int, height: int, chunk_bytes: int = 0) ->
 
 
 def payload_header(block: int, packet_id: int, *, status: int = 0) -> bytes:
-    """The header of one payload packet; alone it answers a request that cannot be met."""
+    """The header of one payload packet."""
     return _HEADER.pack(status, block, _PAYLOAD << 24 | packet_id)
+
+
+def unavailable(block: int, packet_id: int) -> bytes:
+    """The answer to a request for a packet that is not kept any more."""
+    return payload_header(block, packet_id, status=STATUS_UNAVAILABLE)
 
 
 def with_status(packet: bytes, status: int) -> bytes:
@@ -94,7 +98,7 @@ class PayloadPackets:
         self.buffer = self._rows.reshape(-1).data[: self.total_bytes]
         """Every packet, `datagram_bytes` each, the last one shorter."""
 
-    def fill(self, payload: NDArray[np.uint8], *, start: int = 0) -> None:
+    def fill(self, payload: Payload, *, start: int = 0) -> None:
         """Put bytes (n,) into the payload from byte `start` on."""
         room, done = self._room, 0
         if start % room == 0 and (whole := len(payload) // room):

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from twinlens.capture.frame import CameraRole
 from twinlens.capture.virtual.source import Shot
+from twinlens.errors import SettingsError
 from twinlens.pixels import Mono
 from twinlens.settings import Settings
 
 _SHAPES = 160
+_BLUR_A_PX, _BLUR_B_PX = 0.8, 2.5
 _NOISE_DN = 6.0
 """Standard deviation of the pictures' grain in grey levels of 10 bits."""
 
@@ -26,12 +29,15 @@ class LoopSettings(Settings):
     bit_depth: int = 10
     """Depth of the pictures, 8 or 10; a camera that sends 8 bits cuts off the lowest."""
     seed: int = 0
-    """Everything random follows from it."""
+    """Of the pictures; both cameras see the same ones."""
 
     def check(self) -> None:
         """Raise `SettingsError` where a value cannot work."""
         self.require("frames", minimum=1, maximum=100)
-        self.require("bit_depth", minimum=8, maximum=10)
+        if self.bit_depth not in (8, 10):
+            raise SettingsError(
+                f"pictures of {self.bit_depth} bits; 8 or 10 are possible", hint="set bit_depth to 8 or 10"
+            )
         self.require("seed", minimum=0, maximum=2**32 - 1)
 
 
@@ -44,22 +50,15 @@ class LoopSource:
     scene_count = 16
     mirror_state_count = 4
 
-    def __init__(
-        self,
-        shape_hw: tuple[int, int] = (2048, 2592),
-        frames: int = 8,
-        *,
-        bit_depth: int = 10,
-        seed: int = 0,
-    ) -> None:
-        """Paint the first picture; each of the others is painted when it is first asked for."""
-        if bit_depth not in (8, 10):
-            raise ValueError(f"pictures of {bit_depth} bits; 8 or 10 are possible")
-        self.shape_hw = shape_hw
-        self._bit_depth = bit_depth
-        self._texture = _texture(shape_hw, np.random.default_rng(seed))
+    def __init__(self, settings: LoopSettings | None = None, *, role: CameraRole = "a") -> None:
+        """Paint the first picture; the others are made of it when first asked for. B sees them blurred."""
+        settings = settings or LoopSettings()
+        self.shape_hw = settings.shape_hw
+        self._bit_depth = settings.bit_depth
+        blur_px = _BLUR_A_PX if role == "a" else _BLUR_B_PX
+        self._texture = _texture(self.shape_hw, np.random.default_rng(settings.seed), blur_px=blur_px)
         self._lock = threading.Lock()
-        self._frames: list[dict[int, Mono]] = [{} for _ in range(frames)]
+        self._frames: list[dict[int, Mono]] = [{} for _ in range(settings.frames)]
 
     def frame(self, shot: Shot) -> Mono:
         """The picture of a trigger, read-only; scenes and mirror states begin at different pictures."""
@@ -79,7 +78,7 @@ class LoopSource:
         return picture
 
 
-def _texture(shape_hw: tuple[int, int], rng: np.random.Generator) -> Mono:
+def _texture(shape_hw: tuple[int, int], rng: np.random.Generator, *, blur_px: float) -> Mono:
     """Shapes of all sizes on a soft ground, with grain: (h, w) uint16 of 10 bits."""
     height, width = shape_hw
     coarse = rng.uniform(200, 700, (5, 6)).astype(np.float32)
@@ -93,7 +92,7 @@ def _texture(shape_hw: tuple[int, int], rng: np.random.Generator) -> Mono:
         else:
             corner = (x + size, y + max(1, size // 4))
             cv2.rectangle(canvas, (x, y), corner, grey, -1)
-    grain = rng.standard_normal(shape_hw, np.float32)
-    canvas += np.float32(_NOISE_DN) * grain
-    texture: Mono = np.clip(canvas, 0, 1023).astype(np.uint16)
+    grain = np.float32(_NOISE_DN) * rng.standard_normal(shape_hw, np.float32)
+    seen = cv2.GaussianBlur(canvas, (0, 0), blur_px) + grain
+    texture: Mono = np.clip(seen, 0, 1023).astype(np.uint16)
     return texture

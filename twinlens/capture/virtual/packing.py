@@ -1,82 +1,67 @@
-"""Grey levels as the bytes of a pixel format on the wire (PFNC), the counterpart of `capture.pixel_formats`."""
+"""Pixels as they lie in a camera's payload, for the four PFNC formats of the MER-530."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from twinlens.capture.pixel_formats import Payload, pixel_format_of_code
 from twinlens.pixels import Mono
 
-MONO8 = 0x0108_0001
-MONO10 = 0x0110_0003
-MONO10P = 0x010A_0046
-MONO10_PACKED = 0x010C_0004
 
-Bytes = NDArray[np.uint8]
-"""(n,) uint8"""
+def pack(pixels: Mono, code: int) -> Payload:
+    """The payload bytes of an image in the pixel format with this PFNC code.
 
+    `pixels` is uint8 (8 bits) or uint16 (10 bits); 10 bits become 8 by dropping the lowest two, 8 become 10 with
+    zeros below, as in a camera's converter.
 
-def bit_depth(pixel_format: int) -> int:
-    """Bits of a pixel that carry information."""
-    return 8 if pixel_format == MONO8 else 10
-
-
-def pack(pixels: Mono, pixel_format: int) -> Bytes:
-    """The payload of an image: (n,) bytes, packed pixels without padding at line ends.
-
-    uint8 pixels are 8 bits deep and uint16 pixels 10. Where the format has fewer bits the lowest are cut off,
-    where it has more they are 0.
+    Raises:
+        ValueError: no such format.
     """
-    levels = np.ascontiguousarray(pixels).reshape(-1)
-    if pixel_format == MONO8:
-        return levels if levels.dtype == np.uint8 else (levels >> 2).astype(np.uint8)
-    ten = levels if levels.dtype == np.uint16 else levels.astype(np.uint16) << 2
-    return _PACK[pixel_format](ten)
+    found = pixel_format_of_code(code)
+    if found is None:
+        raise ValueError(f"pixel format 0x{code:08x} is not known")
+    flat: Any = np.ascontiguousarray(pixels).reshape(-1)
+    is_deep = flat.dtype == np.uint16
+    if found.bit_depth == 8:
+        packed = (flat >> 2).astype(np.uint8) if is_deep else flat
+    else:
+        packed = _PACK[found.name](flat if is_deep else flat.astype(np.uint16) << 2)
+    payload: Payload = packed
+    return payload
 
 
-def pack_levels(levels: Bytes, pixel_format: int) -> Bytes:
-    """The payload of a few pixels whose values stay as they are in every format, 0 to 255."""
-    if pixel_format == MONO8:
-        return levels
-    return _PACK[pixel_format](levels.astype(np.uint16))
+def _pack_plain(flat: Any) -> Any:
+    """Mono10: two bytes, little-endian."""
+    return flat.astype("<u2", copy=False).view(np.uint8)
 
 
-def _mono10(levels: NDArray[np.uint16]) -> Bytes:
-    """Two bytes a pixel, little-endian."""
-    return levels.astype("<u2", copy=False).view(np.uint8)
+def _pack_lsb_first(flat: Any) -> Any:
+    """Mono10p: a stream of bits, lowest first; four pixels in five bytes."""
+    p = _groups_of(4, flat)
+    out = np.empty((len(p), 5), np.uint8)
+    out[:, 0] = p[:, 0] & 0xFF
+    out[:, 1] = (p[:, 0] >> 8 | p[:, 1] << 2) & 0xFF
+    out[:, 2] = (p[:, 1] >> 6 | p[:, 2] << 4) & 0xFF
+    out[:, 3] = (p[:, 2] >> 4 | p[:, 3] << 6) & 0xFF
+    out[:, 4] = p[:, 3] >> 2
+    return out.reshape(-1)[: -(-len(flat) * 10 // 8)]
 
 
-def _mono10p(levels: NDArray[np.uint16]) -> Bytes:
-    """Four pixels in five bytes, least significant bits first."""
-    p0, p1, p2, p3 = _columns(levels, 4)
-    packed = np.empty((len(p0), 5), np.uint8)
-    packed[:, 0] = p0
-    packed[:, 1] = p0 >> 8 | p1 << 2
-    packed[:, 2] = p1 >> 6 | p2 << 4
-    packed[:, 3] = p2 >> 4 | p3 << 6
-    packed[:, 4] = p3 >> 2
-    return packed.reshape(-1)[: -(-len(levels) * 10 // 8)]
+def _pack_gige(flat: Any) -> Any:
+    """Mono10Packed: two pixels in three bytes, their low bits together in the middle one."""
+    p = _groups_of(2, flat)
+    out = np.empty((len(p), 3), np.uint8)
+    out[:, 0] = p[:, 0] >> 2
+    out[:, 1] = (p[:, 0] & 3) | (p[:, 1] & 3) << 4
+    out[:, 2] = p[:, 1] >> 2
+    return out.reshape(-1)
 
 
-def _mono10_packed(levels: NDArray[np.uint16]) -> Bytes:
-    """Two pixels in three bytes: the upper eight bits of each with the lowest two of both between them."""
-    p0, p1 = _columns(levels, 2)
-    packed = np.empty((len(p0), 3), np.uint8)
-    packed[:, 0] = p0 >> 2
-    packed[:, 1] = (p0 & 3) | (p1 & 3) << 4
-    packed[:, 2] = p1 >> 2
-    return packed.reshape(-1)[: -(-len(levels) * 12 // 8)]
+def _groups_of(size: int, flat: Any) -> Any:
+    """(n, size) pixels, the last group filled up with zeros."""
+    count = -(-len(flat) // size) * size
+    padded = flat if len(flat) == count else np.concatenate([flat, np.zeros(count - len(flat), np.uint16)])
+    return padded.reshape(-1, size)
 
 
-def _columns(levels: NDArray[np.uint16], count: int) -> NDArray[np.uint16]:
-    """Every `count`-th pixel, (count, n); the last group is filled up with zeros."""
-    missing = -len(levels) % count
-    whole = np.concatenate([levels, np.zeros(missing, np.uint16)]) if missing else levels
-    return whole.reshape(-1, count).T
-
-
-_PACK: dict[int, Callable[[NDArray[np.uint16]], Bytes]] = {
-    MONO10: _mono10,
-    MONO10P: _mono10p,
-    MONO10_PACKED: _mono10_packed,
-}
+_PACK = {"Mono10": _pack_plain, "Mono10p": _pack_lsb_first, "Mono10Packed": _pack_gige}

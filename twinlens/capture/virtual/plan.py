@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from twinlens.capture.pixel_formats import pixel_format_of_code
 from twinlens.capture.virtual import chunk, gvsp
 
 
@@ -20,6 +21,12 @@ class StreamPlan:
     """Frames until the camera stops by itself; 0 = none."""
     chunks: tuple[str, ...] = ()
     """Chunks that follow the pixels, named as in `chunk.TAGS`."""
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a pixel that carry information."""
+        found = pixel_format_of_code(self.pixel_format)
+        return found.bit_depth if found is not None else 8
 
     @property
     def image_bytes(self) -> int:

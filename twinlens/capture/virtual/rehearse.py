@@ -20,6 +20,7 @@ from twinlens.capture.virtual.twin import RigTwin, TwinSettings
 from twinlens.errors import CaptureError, TwinlensError
 
 DEVICES_VARIABLE = "TWINLENS_GEV_DEVICES"
+BROADCAST_VARIABLE = "TWINLENS_GEV_BROADCAST"
 READY_TIMEOUT_S = 900.0
 """Rendering 16 scenes at full size takes about a minute on one core."""
 
@@ -89,7 +90,7 @@ def virtual_rig(  # noqa: PLR0913 - one keyword for each thing on the bench
 
     They look at a twin, of which the first `scene_limit` scenes are rendered ahead, all that fit into memory by
     default; with `LoopSettings` or None at a few cheap frames in turn. The other keywords are `serve_rig`'s.
-    Meanwhile the bundled producer looks for cameras at their addresses only (TWINLENS_GEV_DEVICES).
+    Meanwhile the bundled producer looks for cameras at their addresses only.
 
     Raises:
         TwinlensError: the cameras could not start.
@@ -124,14 +125,16 @@ def virtual_rig(  # noqa: PLR0913 - one keyword for each thing on the bench
 
 @contextmanager
 def _listed(addresses: Sequence[str]) -> Iterator[None]:
-    before = os.environ.get(DEVICES_VARIABLE)
-    os.environ[DEVICES_VARIABLE] = ",".join(addresses)
+    only_these = {DEVICES_VARIABLE: ",".join(addresses), BROADCAST_VARIABLE: "0"}
+    before = {name: os.environ.get(name) for name in only_these}
+    os.environ.update(only_these)
     try:
         yield
     finally:
-        os.environ.pop(DEVICES_VARIABLE)
-        if before is not None:
-            os.environ[DEVICES_VARIABLE] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _await_ready(near: Connection) -> None:

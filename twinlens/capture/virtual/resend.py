@@ -57,7 +57,7 @@ class History:
         """A packet as it is sent again."""
         with self._lock:
             block = self._blocks.get(block_id)
-            return None if block is None else block.packet(packet_id, status=gvsp.RESENT)
+            return None if block is None else block.packet(packet_id, status=gvsp.STATUS_RESENT)
 
     def count_resent(self, block_id: int) -> None:
         """Note in the camera's log that a packet has left again."""
@@ -175,13 +175,12 @@ class Resender:
                 return self._regret(request, packet_id)
             if self._faults.drops_resent():
                 continue
+            self._history.count_resent(block_id)
             if not self._send(request.run, packet, request.host):
                 return None
-            self._history.count_resent(block_id)
         return None if request.first <= last else self._regret(request, request.first)
 
     def _regret(self, request: Request, first: int) -> None:
         for packet_id in range(first, min(request.last, first + _ANSWERS_MAX - 1) + 1):
-            answer = gvsp.payload_header(request.block_id, packet_id, status=gvsp.UNAVAILABLE)
-            if not self._send(request.run, answer, request.host):
+            if not self._send(request.run, gvsp.unavailable(request.block_id, packet_id), request.host):
                 return

@@ -11,7 +11,7 @@ class Shot:
     """One exposure: when, of what, and how."""
 
     trigger_index: int
-    """The trigger's number; both cameras' shots of one trigger carry the same."""
+    """0 for the first trigger after arming; both cameras' shots of one trigger carry the same."""
     scene_index: int
     mirror_state_index: int
     exposure_us: float
@@ -42,6 +42,7 @@ class ImageSource(Protocol):
     def frame(self, shot: Shot) -> Mono:
         """The whole sensor as exposed by `shot`, before the trigger stamp, for reading only.
 
-        (h, w) uint8 with 8 bits, or uint16 with 10.
+        (h, w) uint8 with 8 bits, or uint16 with 10. An array that is marked read-only never changes, and the same
+        one may come again.
         """
         ...

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
-from twinlens.capture.virtual import gvsp, packing
+from twinlens.capture.virtual import gvsp
 from twinlens.capture.virtual.block import Packer
 from twinlens.capture.virtual.camera_log import CameraLog, Event, LogEntry
 from twinlens.capture.virtual.chunk import FrameFacts
@@ -64,7 +64,7 @@ class Director(Protocol):
         ...
 
     def packet_delay_ns(self) -> int:
-        """Pause between two packets; asked several times within every frame."""
+        """Pause between two packets; asked after the leader and after every burst."""
         ...
 
 
@@ -225,7 +225,7 @@ class Streamer:
 
     def _expose(self, number: int, at_ns: int, event: Literal["sent", "extra", "lost"]) -> _Exposure:
         shot = self._director.look(number)
-        depth = packing.bit_depth(self._plan.pixel_format) if self._plan is not None else 8
+        depth = self._plan.bit_depth if self._plan is not None else 8
         shot = replace(shot, trigger_index=max(0, shot.trigger_index), bit_depth=depth)
         ready_ns = at_ns + int(shot.exposure_us * 1e3)
         return _Exposure(shot, number, event, self._director.clock(at_ns), at_ns, ready_ns, self._run)

@@ -104,8 +104,7 @@ class Transmission:
                 if run != self._run:
                     return False
                 self._sender.send(packets, block.host, datagram_bytes=size)
-            delay_ns = self._delay_ns() if len(packets) >= size else 0
-            self._sender.pause(len(packets), packets=count, delay_ns=delay_ns)
+            self._sender.pause(len(packets), packets=count, delay_ns=self._delay_ns())
         return True
 
     def _send_late(self, run: int, packet: bytes, host: tuple[str, int]) -> bool:
