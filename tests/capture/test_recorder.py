@@ -42,7 +42,7 @@ def test_every_frame_is_on_disk_with_its_record_and_hash(tmp_path: Path) -> None
     written: list[FrameRecord] = []
     subject = recorder(tmp_path / "a", written)
     frames = [frame(i) for i in range(5)]
-    assert all(subject.put(each) for each in frames)
+    assert all(subject.put(each) == "queued" for each in frames)
     subject.close()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["seg_000000.h5"]
     with h5py.File(tmp_path / "a" / "seg_000000.h5") as segment:
@@ -75,8 +75,8 @@ def test_a_full_queue_is_told_to_the_caller(tmp_path: Path, monkeypatch: pytest.
     answers = [subject.put(frame(i)) for i in range(4)]
     gate.set()
     subject.close()
-    assert not answers[-1]
-    assert answers[:2] == [True, True]
+    assert answers[-1] == "queue full"
+    assert answers[:2] == ["queued", "queued"]
 
 
 def test_a_disk_that_fails_ends_the_recording_with_its_reason(tmp_path: Path) -> None:

@@ -1,57 +1,39 @@
-"""Writes one camera's frames into HDF5 segments, off the acquisition thread.
-
-A segment is a `.part` file until it is closed and renamed; whole frames are written as raw chunks, so that a
-reader can memory-map them. Names follow NeXus (NXdetector) where it has one.
-"""
+"""Takes one camera's frames off the acquisition thread: a bounded queue, and the thread that writes segments."""
 
 import logging
-import os
 import queue
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import h5py
-import numpy as np
-import xxhash
-
-from twinlens import __version__
 from twinlens.capture.frame import CameraRole, Frame, FrameRecord
-from twinlens.errors import CaptureError, HostLimitError
-from twinlens.pixels import Mono
-from twinlens.storage import reserve_disk, sync_folder
+from twinlens.capture.rows import DETECTOR, FRAME_ROW, SEGMENT_SCHEMA, SEGMENT_VERSION, read_rows
+from twinlens.capture.segment import MAX_FRAMES, PART, Segment
+from twinlens.errors import HostLimitError
+from twinlens.storage import hold_folder
+
+__all__ = ["DETECTOR", "FRAME_ROW", "SEGMENT_SCHEMA", "SEGMENT_VERSION", "PutAnswer", "Recorder", "read_rows"]
 
 log = logging.getLogger(__name__)
 
-SEGMENT_SCHEMA = "twinlens.segment"
-SEGMENT_VERSION = "1.0.0"
-DETECTOR = "entry/instrument/detector"
-FRAME_ROW = np.dtype(
-    [
-        ("frame_id", "<u8"),
-        ("trigger_index", "<u8"),
-        ("ts_camera_ns", "<u8"),
-        ("ts_host_mono_ns", "<i8"),
-        ("exposure_us", "<f8"),
-        ("gain_db", "<f8"),
-        ("lost_packets", "<u4"),
-        ("complete", "u1"),
-        ("xxh3_64", "<u8"),
-        ("arming", "<u4"),
-        ("take", "<u4"),
-    ]
-)
+PutAnswer = Literal["queued", "queue full", "writer stalled"]
+
 QUEUE_FRAMES = 60
 """3 s at 20 fps: disks were seen to stall for almost 1 s."""
-SEGMENT_FRAMES = 400
-"""About 2 GB of 8-bit frames."""
+SEGMENT_FRAMES = MAX_FRAMES
+SEGMENT_BYTES = 2 * 10**9
+DURABLE_S = 0.8
+"""With the sync that follows, no frame is at risk for more than a second."""
+STALLED_S = 1.0
+HOPELESS_S = 10.0
+"""A disk that takes longer than this for one frame ends the recording."""
 
 
 class Recorder:
-    """A bounded queue and the thread that empties it into segments."""
+    """Writes the frames of one camera; their segments are `folder`/seg_NNNNNN.h5."""
 
     def __init__(
         self,
@@ -62,48 +44,86 @@ class Recorder:
         on_written: Callable[[FrameRecord], None],
         first_segment: int = 0,
     ) -> None:
+        """Start the writer thread.
+
+        `on_written` is called on it for each frame in the file, which is durable a second later.
+
+        Raises:
+            HostLimitError: another recorder, or a repair, holds the folder.
+        """
         self._folder = folder
         self._camera = camera
         self._attributes = dict(attributes)
         self._on_written = on_written
         self._queue: queue.Queue[Frame | None] = queue.Queue(QUEUE_FRAMES)
-        self._segment: _Segment | None = None
-        self._segment_count = first_segment
-        self.queue_high_water = 0
+        self._segment: Segment | None = None
+        self._durable_due_s = 0.0
+        self._busy_since_s: float | None = None
         self._error: Exception | None = None
+        self.segments = first_segment
+        """Number of the next segment."""
+        self.queue_high_water = 0
+        self.frames_written = 0
+        self.bytes_written = 0
+        self.slowest_write_s = 0.0
         folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._hold = hold_folder(folder)
+        except BlockingIOError as cause:
+            raise HostLimitError(
+                f"{folder} is being written by another process", hint="wait until it has ended, or stop it"
+            ) from cause
         self._thread = threading.Thread(target=self._run, name=f"recorder-{camera}", daemon=True)
         self._thread.start()
 
     @property
     def queued(self) -> int:
+        """Frames that wait to be written."""
         return self._queue.qsize()
 
-    def put(self, frame: Frame) -> str:
-        """Queue a frame; False if the queue is full, and the caller counts a drop.
+    def put(self, frame: Frame) -> PutAnswer:
+        """Queue a frame; unless "queued" is answered it is not recorded, and the caller counts a loss.
+
+        "writer stalled" says that one write has lasted for more than a second, "queue full" that writing is slow.
 
         Raises:
-            HostLimitError: writing failed, for instance on a full disk.
+            HostLimitError: writing failed, for instance on a full disk, or the disk stopped taking frames.
         """
         self._check()
         try:
             self._queue.put_nowait(frame)
         except queue.Full:
-            return "queue full"
+            return self._why_full()
         self.queue_high_water = max(self.queue_high_water, self._queue.qsize())
         return "queued"
 
     def close(self, *, timeout_s: float = 60.0) -> None:
-        """Write what is queued, seal the last segment and stop."""
+        """Write what is queued, seal the last segment and stop.
+
+        Raises:
+            HostLimitError: writing failed, or took too long; what could be written is sealed or can be repaired.
+        """
+        deadline_s = time.monotonic() + timeout_s
         if self._thread.is_alive():
-            self._queue.put(None, timeout=timeout_s)
-            self._thread.join(timeout_s)
+            with suppress(queue.Full):
+                self._queue.put(None, timeout=timeout_s)
+            self._thread.join(max(0.0, deadline_s - time.monotonic()))
         if self._thread.is_alive():
             raise HostLimitError(
                 f"camera {self._camera}: {self._queue.qsize()} frames could not be written in {timeout_s:g} s",
                 hint="record to a faster disk",
             )
         self._check()
+
+    def _why_full(self) -> PutAnswer:
+        busy_since_s = self._busy_since_s
+        busy_s = 0.0 if busy_since_s is None else time.monotonic() - busy_since_s
+        if busy_s > HOPELESS_S:
+            raise HostLimitError(
+                f"camera {self._camera}: the disk of {self._folder} has not taken a frame for {busy_s:.0f} s",
+                hint="record to a faster disk, and look for disk errors in the system log",
+            )
+        return "writer stalled" if busy_s > STALLED_S else "queue full"
 
     def _check(self) -> None:
         if self._error is not None:
@@ -114,117 +134,81 @@ class Recorder:
 
     def _run(self) -> None:
         try:
-            while (frame := self._queue.get()) is not None:
-                self._write(frame)
-            self._seal()
+            with self._hold:
+                self._empty_queue()
         except Exception as error:  # noqa: BLE001 - the top of a thread: forwarded by put and close
-            with suppress(Exception):  # the frames before this one may still be sealed
-                self._seal()
             self._error = error
             with suppress(queue.Empty):  # so that nobody waits for room in a queue that is not read any more
                 while True:
                     self._queue.get_nowait()
 
+    def _empty_queue(self) -> None:
+        try:
+            while (frame := self._next()) is not None:
+                self._write(frame)
+        except Exception:
+            with suppress(Exception):  # the frames before this one may still be sealed
+                self._seal()
+            raise
+        self._seal()
+
+    def _next(self) -> Frame | None:
+        """The next frame, None at the end; what was written becomes durable in time, also when none comes."""
+        while True:
+            wait_s = None
+            if self._segment is not None and not self._segment.is_durable:
+                wait_s = self._durable_due_s - time.monotonic()
+                if wait_s <= 0:
+                    self._make_durable()
+                    continue
+            with suppress(queue.Empty):
+                return self._queue.get(timeout=wait_s)
+
     def _write(self, frame: Frame) -> None:
-        if self._segment is None:
-            path = self._folder / f"seg_{self._segment_count:06d}.h5"
-            attributes = {**self._attributes, "segment_index": self._segment_count, "role": self._camera}
-            self._segment = _Segment(path, frame.pixels.shape, frame.pixels.dtype, attributes)
-            self._segment_count += 1
-        record = replace(frame.record, xxh3=xxhash.xxh3_64_intdigest(frame.pixels.data))
-        self._segment.append(frame.pixels, record)
-        if self._segment.frames == SEGMENT_FRAMES:
-            self._seal()
+        with self._busy():
+            segment = self._segment_for(frame)
+            if segment.is_durable:
+                self._durable_due_s = time.monotonic() + DURABLE_S
+            record = segment.append(frame)
+        self.frames_written += 1
+        self.bytes_written += frame.pixels.nbytes
         self._on_written(record)
+        if segment.frames == SEGMENT_FRAMES or segment.frames * frame.pixels.nbytes >= SEGMENT_BYTES:
+            self._seal()
+
+    def _segment_for(self, frame: Frame) -> Segment:
+        if self._segment is not None and not self._segment.fits(frame):
+            self._seal()
+        if self._segment is None:
+            while (path := self._folder / f"seg_{self.segments:06d}.h5").exists() or _part(path).exists():
+                self.segments += 1  # nothing that is there is ever written over
+            attributes = {**self._attributes, "segment_index": self.segments, "role": self._camera}
+            self._segment = Segment(path, frame.pixels.shape, frame.pixels.dtype, attributes)
+            self.segments += 1
+        return self._segment
+
+    def _make_durable(self) -> None:
+        if self._segment is not None:
+            with self._busy():
+                self._segment.make_durable()
 
     def _seal(self) -> None:
-        if self._segment is not None:
-            self._segment.seal()
-            self._segment = None
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            with self._busy():
+                segment.seal()
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Let the acquisition thread see how long the disk takes."""
+        started_s = time.monotonic()
+        self._busy_since_s = started_s
+        try:
+            yield
+        finally:
+            self._busy_since_s = None
+            self.slowest_write_s = max(self.slowest_write_s, time.monotonic() - started_s)
 
 
-class _Segment:
-    def __init__(
-        self, path: Path, shape_hw: tuple[int, ...], dtype: np.dtype[Any], attributes: Mapping[str, Any]
-    ) -> None:
-        self.frames = 0
-        self._path = path
-        self._part = path.with_name(path.name + ".part")
-        self._file = h5py.File(self._part, "w", libver=("v110", "v110"))
-        self._file.attrs.update(
-            {
-                "schema": SEGMENT_SCHEMA,
-                "schema_version": SEGMENT_VERSION,
-                "twinlens_version": __version__,
-                "NX_class": "NXroot",
-                "default": "entry",
-                "complete": 0,
-                **attributes,
-            }
-        )
-        detector = self._file.create_group(DETECTOR)
-        self._file["entry"].attrs["NX_class"] = "NXentry"
-        self._file["entry/instrument"].attrs["NX_class"] = "NXinstrument"
-        detector.attrs["NX_class"] = "NXdetector"
-        self._data = detector.create_dataset(
-            "data", (0, *shape_hw), dtype, maxshape=(None, *shape_hw), chunks=(1, *shape_hw)
-        )
-        self._rows = detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(4096,))
-
-    def append(self, pixels: Mono, record: FrameRecord) -> None:
-        reserve_disk(self._file, pixels.nbytes)
-        self._data.resize(self.frames + 1, axis=0)
-        self._data.id.write_direct_chunk((self.frames, 0, 0), pixels)
-        self._rows.resize(self.frames + 1, axis=0)
-        self._rows[self.frames] = (
-            record.frame_id,
-            record.trigger_index,
-            record.camera_time_ns,
-            record.host_time_ns,
-            record.exposure_us,
-            record.gain_db,
-            record.lost_packets,
-            record.complete,
-            record.xxh3,
-            record.arming,
-            record.take,
-        )
-        self.frames += 1
-
-    def seal(self) -> None:
-        self._file.attrs["complete"] = 1
-        self._file.flush()
-        os.fsync(self._file.id.get_vfd_handle())
-        self._file.close()
-        self._part.replace(self._path)
-        sync_folder(self._path.parent)
-
-
-def read_rows(segment: h5py.File, camera: CameraRole) -> list[FrameRecord]:
-    """The frame records of one open segment, in file order.
-
-    Raises:
-        CaptureError: the file is not one of our segments.
-    """
-    if segment.attrs.get("schema") != SEGMENT_SCHEMA:
-        raise CaptureError(
-            f"{segment.filename} is not a {SEGMENT_SCHEMA} file",
-            hint="a session's a/ and b/ folders hold only the segments that 'twinlens capture' wrote",
-        )
-    return [
-        FrameRecord(
-            camera=camera,
-            trigger_index=int(row["trigger_index"]),
-            frame_id=int(row["frame_id"]),
-            camera_time_ns=int(row["ts_camera_ns"]),
-            host_time_ns=int(row["ts_host_mono_ns"]),
-            exposure_us=float(row["exposure_us"]),
-            gain_db=float(row["gain_db"]),
-            complete=bool(row["complete"]),
-            lost_packets=int(row["lost_packets"]),
-            xxh3=int(row["xxh3_64"]),
-            arming=int(row["arming"]),
-            take=int(row["take"]),
-        )
-        for row in segment[f"{DETECTOR}/frames"][:]
-    ]
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + PART)
