@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -135,8 +136,23 @@ def write_artefact(path: Path, schema: str, schema_version: str, fields: Mapping
         "twinlens_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    plain = json.loads(json.dumps({**head, **fields}, allow_nan=False))
     with sealed(path) as part:
-        part.write_text(json.dumps({**head, **fields}, indent=2, allow_nan=False) + "\n")
+        part.write_text(json.dumps({**plain, _HASH: _content_hash(plain)}, indent=2, allow_nan=False) + "\n")
+
+
+def artefact_is_intact(path: Path) -> bool:
+    """Whether a JSON artefact still says what was written into it; one without a hash is believed."""
+    found = json.loads(path.read_text())
+    stored = found.pop(_HASH, None)
+    return stored is None or stored == _content_hash(found)
+
+
+_HASH = "fields_hash"
+
+
+def _content_hash(fields: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def read_artefact(path: Path, schema: str, schema_version: str, *, error: type[TwinlensError]) -> dict[str, Any]:

@@ -5,18 +5,26 @@ harvesters hides incomplete frames and the virtual cameras lose none, so faults 
 
 import contextlib
 import ctypes
+import re
 import socket
 import struct
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pytest
 from genicam.gentl import BUFFER_INFO_CMD_LIST, STREAM_INFO_CMD_LIST
 
+from twinlens.capture.producers import bundled_producer
+
 CCP, SCP, SCPS, SCDA = 0x0A00, 0x0D00, 0x0D04, 0x0D18
-STATISTICS = {"incomplete": 1000, "lost_packets": 1001, "delivered": 1002, "packet_size": 1003}
+CAPABILITY, RESEND_OFFERED = 0x0934, 1 << 2
+_CUSTOM = ("incomplete", "lost_packets", "delivered", "packet_size", "receive_buffer", "receive_buffer_request")
+_CUSTOM += ("lost_frames", "resends_asked", "resends_recovered", "duplicates", "invalid")
+STATISTICS = {name: 1000 + number for number, name in enumerate(_CUSTOM)}
 _GUARD = b"\xee\xdd"
-_READ_REGISTER, _WRITE_REGISTER, _DISCOVERY = 0x80, 0x82, 0x02
+_READ_REGISTER, _WRITE_REGISTER, _DISCOVERY, _RESEND = 0x80, 0x82, 0x02, 0x40
 
 
 class ScriptedDevice:
@@ -32,6 +40,10 @@ class ScriptedDevice:
         self.deaf_to = 0
         """So many commands are lost on their way here."""
         self.lost_ids = []
+        self.asked = []
+        """(block, first packet, last packet) of every resend command."""
+        self.resend = None
+        """resend(block, packet id): the packets sent for each one asked for."""
         self.registers = {CCP: 0, SCPS: 0, SCP: 0, SCDA: 0, 0x0938: 3000, 0x093C: 0, 0x0940: 1_000_000}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 0))
@@ -62,6 +74,9 @@ class ScriptedDevice:
             self.lost_ids.append(request_id)
             return
         status, payload = 0, b""
+        if command == _RESEND:
+            self._send_again(datagram)
+            return
         if command == _DISCOVERY:
             payload = bytearray(248)
             payload[10:16] = bytes([2, 0, 0, 0, 0, 9])
@@ -80,6 +95,16 @@ class ScriptedDevice:
             status = 0x8001
         self._socket.sendto(struct.pack(">HHHH", status, command + 1, len(payload), request_id) + payload, peer)
 
+    def _send_again(self, datagram):
+        extended = bool(datagram[1] & 0x10)
+        assert len(datagram) == (28 if extended else 20)
+        block, first, last = struct.unpack_from(">HII", datagram, 10)
+        if extended:
+            (block,) = struct.unpack_from(">Q", datagram, 20)
+        self.asked.append((block, first, last))
+        for packet_id in range(first, last + 1 if self.resend else first):
+            self.send(*self.resend(block, packet_id))
+
     def _take_packet_size(self, value):
         size = value & 0xFFFF
         if not value >> 31:
@@ -88,27 +113,34 @@ class ScriptedDevice:
             self.send(bytes(size - 28))
 
 
-def leader(block, *, shape_hw, ticks=1):
+def header(kind, block, packet_id, *, status=0, extended=False):
+    """Standard ids in 8 bytes, extended ones (GigE Vision 2) in 20."""
+    if extended:
+        return struct.pack(">HHIQI", status, 0, (0x80 | kind) << 24, block, packet_id)
+    return struct.pack(">HHI", status, block, kind << 24 | packet_id)
+
+
+def leader(block, *, shape_hw, ticks=1, extended=False):
     fields = struct.pack(">HHQIIIIIHH", 0, 1, ticks, 0x01080001, shape_hw[1], shape_hw[0], 0, 0, 0, 0)
-    return struct.pack(">HHI", 0, block, 1 << 24) + fields
+    return header(1, block, 0, extended=extended) + fields
 
 
-def payload(block, packet_id, data):
-    return struct.pack(">HHI", 0, block, 3 << 24 | packet_id) + data
+def payload(block, packet_id, data, *, extended=False):
+    return header(3, block, packet_id, extended=extended) + data
 
 
-def trailer(block, packet_id, *, height):
-    return struct.pack(">HHI", 0, block, 2 << 24 | packet_id) + struct.pack(">HHI", 0, 1, height)
+def trailer(block, packet_id, *, height, extended=False):
+    return header(2, block, packet_id, extended=extended) + struct.pack(">HHI", 0, 1, height)
 
 
-def image_packets(block, pixels, *, stride, ticks=None):
+def image_packets(block, pixels, *, stride, ticks=None, extended=False):
     """Leader, payload packets and trailer of a Mono8 image."""
     data = pixels.tobytes()
     parts = [data[start : start + stride] for start in range(0, len(data), stride)]
     return [
-        leader(block, shape_hw=pixels.shape, ticks=block if ticks is None else ticks),
-        *(payload(block, number, part) for number, part in enumerate(parts, start=1)),
-        trailer(block, len(parts) + 1, height=pixels.shape[0]),
+        leader(block, shape_hw=pixels.shape, ticks=block if ticks is None else ticks, extended=extended),
+        *(payload(block, number, part, extended=extended) for number, part in enumerate(parts, start=1)),
+        trailer(block, len(parts) + 1, height=pixels.shape[0], extended=extended),
     ]
 
 
@@ -197,6 +229,21 @@ class GenTLClient:
         self._call("DSGetInfo", self.stream, int(command), None, ctypes.byref(value), ctypes.byref(size))
         return value.value
 
+    def write_node(self, name, value):
+        """Writes an integer of the stream module, as GenApi would: by the address in the module's XML."""
+        xml, size = ctypes.create_string_buffer(1 << 16), ctypes.c_size_t(512)
+        self._call("GCGetPortURL", self.stream, xml, ctypes.byref(size))
+        _file, address, length = xml.value.decode().split(";")
+        size.value = int(length, 16)
+        self._call("GCReadPort", self.stream, ctypes.c_uint64(int(address, 16)), xml, ctypes.byref(size))
+        found = re.search(
+            f'<IntReg Name="{name}".*?<Address>(0x[0-9a-f]+)</Address>', xml.value.decode(), re.DOTALL
+        )
+        assert found is not None
+        number, size = ctypes.c_uint64(value), ctypes.c_size_t(8)
+        where = ctypes.c_uint64(int(found[1], 16))
+        return self.library.GCWritePort(self.stream, where, ctypes.byref(number), ctypes.byref(size))
+
     def last_error(self):
         code, size, text = ctypes.c_int32(), ctypes.c_size_t(512), ctypes.create_string_buffer(512)
         self.library.GCGetLastError(ctypes.byref(code), text, ctypes.byref(size))
@@ -205,3 +252,59 @@ class GenTLClient:
     def _call(self, name, *arguments):
         code = getattr(self.library, name)(*arguments)
         assert code == 0, f"{name}: {code}, {self.last_error()}"
+
+
+SHAPE_HW, PACKET_SIZE = (40, 100), 536
+STRIDE = PACKET_SIZE - 36
+PACKETS = SHAPE_HW[0] * SHAPE_HW[1] // STRIDE
+
+
+@pytest.fixture
+def device():
+    scripted = ScriptedDevice()
+    yield scripted
+    scripted.close()
+
+
+@pytest.fixture
+def open_client(device, monkeypatch):
+    """Opens the scripted device with packets of PACKET_SIZE and buffers of SHAPE_HW."""
+    monkeypatch.setenv("TWINLENS_GEV_DEVICES", f"{device.address}:{device.port}")
+    clients = []
+
+    def open_it(*, buffer_count=4, size=SHAPE_HW[0] * SHAPE_HW[1], access=4):
+        clients.append(GenTLClient(bundled_producer(), buffer_count=buffer_count, size=size, access=access))
+        device.registers[SCPS] = PACKET_SIZE
+        return clients[-1]
+
+    yield open_it
+    for client in clients:
+        client.close()
+
+
+def picture(seed, shape_hw=SHAPE_HW):
+    return np.random.default_rng(seed).integers(1, 256, shape_hw, dtype=np.uint8)
+
+
+def packets(block, pixels, *, extended=False):
+    stride = STRIDE - 12 if extended else STRIDE
+    return image_packets(block, pixels, stride=stride, extended=extended)
+
+
+def expect_complete(client, block, pixels):
+    """The next frame is this one, whole, and pixel for pixel as it was sent."""
+    frame = client.fetch()
+    assert (frame.frame_id, frame.is_incomplete) == (block, False)
+    assert frame.data[: pixels.size] == pixels.tobytes()
+    client.queue(frame.handle)
+
+
+def expect_incomplete(client, block, pixels, *, missing):
+    """The next frame is this one, black where the payload packets `missing` belong."""
+    frame = client.fetch()
+    truth = pixels.ravel().copy()
+    for packet_id in missing:
+        truth[(packet_id - 1) * STRIDE : packet_id * STRIDE] = 0
+    assert (frame.frame_id, frame.is_incomplete) == (block, True)
+    assert frame.data == truth.tobytes()
+    client.queue(frame.handle)

@@ -9,7 +9,19 @@ from twinlens.errors import SettingsError
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    settings = RigSettings(a='quote"back\\slash', b="B", exposure_us=250.5, gain_db=6, producer="/opt/x.cti")
+    settings = RigSettings(
+        a='quote"back\\slash',
+        b="B",
+        exposure_us=250.5,
+        gain_db=6,
+        producer="/opt/x.cti",
+        pixel_format="Mono10p",
+        trigger="action",
+        rate_hz=12.5,
+        shared_link=True,
+        action_device_key=0xFFFF_FFFF,
+        black_level=3,
+    )
     write_rig_file(tmp_path / "rig.toml", settings)
     assert read_rig_file(tmp_path / "rig.toml") == settings
 
@@ -21,8 +33,13 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ("exposure_us = 1000001", "1000001"),
         ("exposure_us = 'long'", "'long'"),
         ("exposures_us = 10", "exposures_us"),
-        ("pixel_format = 'Mono10'", "Mono10"),
-        ("trigger = 'action'", "action"),
+        ("pixel_format = 'Mono12'", "Mono12"),
+        ("pixel_format = 'Mono8 '", "one of Mono8, Mono10, Mono10p, Mono10Packed"),
+        ("trigger = 'line0'", "one of software, hardware, chain, action, free"),
+        ("rate_hz = -1", "-1"),
+        ("action_group_mask = 0", "0"),
+        ("shared_link = 1", "a bool is needed"),
+        ("link_mbit = true", "True"),
         ("a = 'X'\nb = 'X'", "X"),
         ("a = ", "TOML"),
     ],
@@ -32,6 +49,11 @@ def test_a_bad_line_is_refused_with_what_was_seen(tmp_path: Path, text: str, see
     with pytest.raises(SettingsError, match=seen) as caught:
         read_rig_file(tmp_path / "rig.toml")
     assert caught.value.hint
+
+
+def test_a_rig_file_of_an_earlier_release_still_reads(tmp_path: Path) -> None:
+    (tmp_path / "rig.toml").write_text('a = "A1"\nb = "B1"\nexposure_us = 20\ntrigger = "software"\n')
+    assert read_rig_file(tmp_path / "rig.toml") == RigSettings(a="A1", b="B1", exposure_us=20)
 
 
 def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:

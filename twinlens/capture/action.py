@@ -30,7 +30,7 @@ class ActionSender:
         Raises:
             CaptureError: a camera does not tell its address.
         """
-        self._cameras: dict[str, CameraRole] = {opened.address: role for role, opened in cameras.items()}
+        self._cameras: dict[str, CameraRole] = {opened.setting.address: role for role, opened in cameras.items()}
         if "" in self._cameras:
             raise CaptureError(
                 f"camera {self._cameras[''].upper()} does not tell its address, which action commands need",

@@ -1,7 +1,6 @@
 """Questions to a camera that no cache can answer: what its clock shows, and whether it is still there."""
 
 import time
-from ipaddress import IPv4Address
 
 from twinlens.capture.clock import ClockLatch
 from twinlens.capture.genicam import Camera
@@ -38,12 +37,6 @@ def require_alive(camera: Camera) -> None:
     names = _latch_names(camera)
     if names is not None:
         camera.execute(names[0])
-
-
-def ipv4_address(camera: Camera) -> str:
-    """The camera's address, empty when it does not tell."""
-    name = "GevCurrentIPAddress"
-    return str(IPv4Address(int(camera.read(name)))) if camera.has(name) else ""
 
 
 def _latch_names(camera: Camera) -> tuple[str, str] | None:

@@ -60,8 +60,6 @@ class Opened:
 
     info: CameraInfo
     setting: SensorSetting
-    address: str
-    """IPv4 address, empty when the camera does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 PutAnswer = Literal["queued", "queue full", "writer stalled"]
 
-QUEUE_FRAMES = 60
-"""3 s at 20 fps: disks were seen to stall for almost 1 s."""
+QUEUE_FRAMES = 80
+"""4 s at 20 fps: disks were seen to stall for almost 1 s."""
 SEGMENT_FRAMES = MAX_FRAMES
 SEGMENT_BYTES = 2 * 10**9
 DURABLE_S = 0.8

@@ -37,12 +37,12 @@ class RepairReport:
     path: str
     """Where its frames are now; empty if there was none."""
     frames: int
-    dropped: int
+    dropped_frames: int
     """Frames without a whole row, or whose pixels do not have the hash in their row."""
 
 
-def repair_segments(folder: Path) -> list[RepairReport]:
-    """Seal every segment that killed processes left open in a session's `a/` and `b/`.
+def repair_session(folder: Path) -> list[RepairReport]:
+    """Seal every segment that killed processes left open below a session's folder; its account is not touched.
 
     A camera's folder that is being recorded into is left alone.
 
@@ -98,7 +98,7 @@ def frames_intact(file: h5py.File) -> Iterator[bool]:
     data, rows = file[f"{DETECTOR}/data"], file[f"{DETECTOR}/frames"]
     pixels = np.empty(data.shape[1:], data.dtype)
     for index, row in enumerate(rows[: len(data)]):
-        if row_hash(row) != int(row["row_xxh3"]):
+        if row_hash(row) != int(row["row_xxh3_64"]):
             yield False
             continue
         try:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from twinlens.capture.pixel_formats import pixel_format
 from twinlens.errors import SettingsError
 from twinlens.settings import Settings
 from twinlens.storage import sealed
-
 
 TRIGGERS = ("software", "hardware", "chain", "action", "free")
 
@@ -29,7 +29,9 @@ class RigSettings(Settings):
     gain_db: float = 0.0
     """Analogue gain."""
     pixel_format: str = "Mono8"
-    """PFNC name of the pixel format; this release records Mono8."""
+    """PFNC name of the pixel format: Mono8, Mono10, Mono10p or Mono10Packed."""
+    black_level: float = -1.0
+    """Black level in the camera's own unit; -1 keeps the value of its default user set."""
     width: int = 0
     """Region of interest; 0 means the full sensor."""
     height: int = 0
@@ -39,37 +41,46 @@ class RigSettings(Settings):
     offset_y: int = 0
     """Top edge of the region of interest on the sensor, px."""
     trigger: str = "software"
-    """Where triggers come from: "hardware" (pulses on Line0 of both), "chain" (A's strobe into B's Line0),
-    "software", "action" (GigE Vision action commands), or "free" (not synchronised)."""
+    """Where triggers come from: "software" (a command to each camera), "hardware" (one external pulse on Line0 of
+    both), "chain" (a command to A, whose strobe output Line1 is wired to Line0 of B), "action" (one broadcast
+    command to both) or "free" (no trigger at all: the cameras are not synchronised)."""
     rate_hz: float = 0.0
-    """Pace of the triggers that this host or camera A makes; 0 means one after the other, as pairs arrive."""
-    action_device_key: int = 0x7E11
-    """Must match on both cameras; any number that no other program on the network uses."""
+    """Pace of the triggers, or of the free-running cameras; 0 means as fast as pairs arrive. With "hardware" it
+    says how fast the external pulses come, so that the link can be checked before capture."""
+    action_device_key: int = 1
+    """Key that an action command must carry to be obeyed; any 32-bit number but 0."""
     action_group_key: int = 1
-    action_group_mask: int = 0xFFFFFFFF
+    """Group of cameras that an action command addresses; any 32-bit number but 0."""
+    action_group_mask: int = 1
+    """Bits of which an action command must share one with the camera."""
     action_address: str = ""
     """Broadcast address that reaches both cameras at once; empty sends one datagram to each."""
+    link_mbit: int = 1000
+    """Speed of each camera's own network port, Mbit/s; the MER-530 has 1000 (data sheet)."""
+    shared_link: bool = False
+    """True where both cameras reach this computer through one cable, e.g. behind a switch. Two cameras on one
+    network port of this computer are found out without it."""
     frame_timeout_s: float = 5.0
     """How long a frame may take after its trigger and exposure."""
 
     def check(self) -> None:
-        """Refuse what no MER-530 or this release can do."""
+        """Refuse what no MER-530 can do; what the camera at hand can do is asked when it is open."""
         self.require("exposure_us", minimum=5, maximum=1e6)
         self.require("gain_db", minimum=0, maximum=48)
         self.require("frame_timeout_s", minimum=0.1, maximum=600)
         for name in ("width", "height", "offset_x", "offset_y"):
             self.require(name, minimum=0, maximum=65535)
-        if self.pixel_format != "Mono8":
-            raise SettingsError(
-                f"pixel_format is {self.pixel_format!r}, this release records 'Mono8'",
-                hint='set pixel_format = "Mono8"',
-            )
+        pixel_format(self.pixel_format)
         if self.trigger not in TRIGGERS:
             raise SettingsError(
-                f"trigger is {self.trigger!r}; it must be one of {', '.join(TRIGGERS)}",
-                hint='set trigger = "hardware" for pulses on Line0 of both cameras',
+                f"trigger is {self.trigger!r}, one of {', '.join(TRIGGERS)} is needed",
+                hint='set trigger = "software", or "hardware" where one pulse reaches Line0 of both cameras',
             )
-        self.require("rate_hz", minimum=0, maximum=1000)
+        self.require("rate_hz", minimum=0, maximum=10_000)
+        self.require("black_level", minimum=-1, maximum=65535)
+        self.require("link_mbit", minimum=10, maximum=400_000)
+        for name in ("action_device_key", "action_group_key", "action_group_mask"):
+            self.require(name, minimum=1, maximum=0xFFFF_FFFF)
         if self.a and self.a == self.b:
             raise SettingsError(f"A and B are both {self.a!r}", hint="give two different serial numbers")
 
@@ -112,7 +123,7 @@ def write_rig_file(path: Path, settings: RigSettings) -> None:
 def _toml(value: str | float) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _typed(name: str, value: Any, known: dict[str, type]) -> Any:

@@ -18,7 +18,7 @@ DETECTOR = "entry/instrument/detector"
 FRAME_ROW = np.dtype(
     [
         ("frame_id", "<u8"),
-        ("trigger_index", "<u8"),
+        ("trigger_index", "<i8"),
         ("ts_camera_ns", "<u8"),
         ("ts_host_mono_ns", "<i8"),
         ("ts_host_utc_ns", "<i8"),
@@ -31,11 +31,11 @@ FRAME_ROW = np.dtype(
         ("take", "<u4"),
         ("mean", "<f4"),
         ("saturated_fraction", "<f4"),
-        ("row_xxh3", "<u8"),
+        ("row_xxh3_64", "<u8"),
     ]
 )
-"""`xxh3_64` is of the pixel bytes, `row_xxh3` of the bytes of all fields before it.
-
+"""`trigger_index` is the block id, unwrapped and relative to arming; `session.json` says which trigger that is.
+`xxh3_64` is of the pixel bytes, `row_xxh3_64` of the bytes of all fields before it.
 `mean` and `saturated_fraction` are of every 4th pixel of every 16th line, in units of the pixel format.
 """
 
@@ -58,13 +58,13 @@ def frame_row(record: FrameRecord, pixels: Mono, bit_depth: int) -> np.void:
     row["take"] = record.take
     row["mean"] = sample.mean()
     row["saturated_fraction"] = np.count_nonzero(sample >= 2**bit_depth - 1) / sample.size
-    row["row_xxh3"] = row_hash(row[()])
+    row["row_xxh3_64"] = row_hash(row[()])
     return row[()]
 
 
 def row_hash(row: np.void) -> int:
     """xxh3-64 of a row's bytes before its own hash."""
-    return int(xxhash.xxh3_64_intdigest(row.tobytes()[: -FRAME_ROW["row_xxh3"].itemsize]))
+    return int(xxhash.xxh3_64_intdigest(row.tobytes()[: -FRAME_ROW["row_xxh3_64"].itemsize]))
 
 
 def read_rows(segment: h5py.File, camera: CameraRole) -> list[FrameRecord]:

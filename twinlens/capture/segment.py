@@ -83,8 +83,8 @@ class Segment:
         Raises:
             OSError: the disk is full or fails; the frames before this one can still be sealed.
         """
-        pixels, record = np.ascontiguousarray(frame.pixels), frame.record
-        record = replace(record, xxh3=xxhash.xxh3_64_intdigest(pixels.data))
+        pixels: Mono = np.require(frame.pixels, requirements="C")
+        record = replace(frame.record, xxh3=xxhash.xxh3_64_intdigest(pixels.data))
         self.append_row(pixels, frame_row(record, pixels, frame.bit_depth))
         return record
 
@@ -150,7 +150,7 @@ class _PixelFile:
         return self._file.fileno()
 
     def write(self, pixels: Mono, offset: int) -> None:
-        payload = memoryview(pixels).cast("B")
+        payload = pixels.data.cast("B")
         if self._buffer is not None:
             np.copyto(np.frombuffer(self._buffer, np.uint8), np.frombuffer(payload, np.uint8))
             payload = memoryview(self._buffer)

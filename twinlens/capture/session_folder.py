@@ -10,7 +10,7 @@ from pathlib import Path
 from twinlens.capture.frame import FrameRecord
 from twinlens.capture.manifest import Manifest, read_manifest
 from twinlens.capture.pairing import Gap, pair_records
-from twinlens.capture.repair import repair_segments
+from twinlens.capture.repair import repair_session
 from twinlens.capture.session import sealed_records
 from twinlens.errors import SessionError
 from twinlens.storage import sync_folder
@@ -59,7 +59,7 @@ class SessionFolder:
 
     def mend(self) -> None:
         """Seal the segments that a killed process left open."""
-        repair_segments(self.part)
+        repair_session(self.part)
 
     def seal(self, manifest: Manifest) -> Manifest:
         """Check the account against what is on the disk, write it, give the folder its final name."""

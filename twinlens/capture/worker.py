@@ -15,7 +15,7 @@ from typing import Any
 from twinlens.capture.configure import SensorSetting, configure
 from twinlens.capture.frame import Frame, FrameRecord
 from twinlens.capture.genicam import Camera, Producer, ReceivedFrame
-from twinlens.capture.latch import ipv4_address, read_latch
+from twinlens.capture.latch import read_latch
 from twinlens.capture.match_commands import Commanded
 from twinlens.capture.messages import (
     Armed,
@@ -99,7 +99,7 @@ class _Worker:
 
     def serve(self) -> None:
         self._setting = configure(self._camera, self._job.settings)
-        self._send(Opened(self._camera.info, self._setting, ipv4_address(self._camera)))
+        self._send(Opened(self._camera.info, self._setting))
         try:
             while True:
                 if self._connection.poll(NAP_S if self._is_armed else IDLE_S):

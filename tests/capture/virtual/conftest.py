@@ -214,7 +214,16 @@ def start_camera(free_port: int) -> Iterator[Callable[..., VirtualCamera]]:
     """Starts cameras; fails the test if a camera's thread failed."""
     cameras = []
 
-    def start(source=None, *, address="127.0.0.2", serial="VA0001", port=free_port, **settings):
+    def start(
+        source=None,
+        *,
+        address="127.0.0.2",
+        serial="VA0001",
+        port=free_port,
+        faults=None,
+        log_path=None,
+        **settings,
+    ):
         settings.setdefault("bytes_per_s", 40e6)
         camera = VirtualCamera(
             source or Ramp(),
@@ -222,6 +231,8 @@ def start_camera(free_port: int) -> Iterator[Callable[..., VirtualCamera]]:
             serial=serial,
             port=port,
             settings=VirtualCameraSettings(**settings),
+            faults=faults,
+            log_path=log_path,
         )
         cameras.append(camera)
         return camera

@@ -149,7 +149,7 @@ def test_several_registers_travel_in_one_packet(host):
         (0x82, struct.pack(">II", HEARTBEAT, 1), Status.INVALID_PARAMETER),
         (0x82, struct.pack(">II", SCPS, 100), Status.INVALID_PARAMETER),
         (0x82, struct.pack(">II", 0x5000_0000, 1), Status.INVALID_ADDRESS),
-        (0x04, bytes(56), Status.NOT_IMPLEMENTED),
+        (0x04, bytes(12), Status.INVALID_HEADER),
         (0x7777, b"", Status.NOT_IMPLEMENTED),
     ],
 )
@@ -169,7 +169,7 @@ datagrams = st.one_of(
         lambda code, flags, payload, claim: (
             struct.pack(">BBHHH", 0x42, flags, code, max(0, len(payload) + claim), 0xFFFF) + payload
         ),
-        st.sampled_from([0x02, 0x04, 0x40, 0x80, 0x82, 0x84, 0x86, 0xFFFF]),
+        st.sampled_from([0x02, 0x04, 0x40, 0x80, 0x82, 0x84, 0x86, 0x100, 0xFFFF]),
         st.integers(0, 255),
         st.builds(
             lambda address, rest: struct.pack(">I", address) + rest,

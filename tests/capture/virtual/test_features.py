@@ -103,7 +103,7 @@ def test_a_region_and_its_offset_share_the_sensor(nodes):
         ("Width", 100),
         ("Width", 33),
         ("OffsetX", 4),
-        ("PixelFormat", 0x01100003),
+        ("PixelFormat", 0x01100005),
         ("TwinSceneSelector", 5),
         ("TriggerSource", 17),
     ],
@@ -160,3 +160,65 @@ def test_floats_travel_as_they_are(host):
     value = float(np.nextafter(5000.0, 6000.0))
     assert host.put("ExposureTime", value) == 0
     assert struct.pack(">d", host.get("ExposureTime")) == struct.pack(">d", value)
+
+
+@pytest.mark.parametrize(("name", "bits"), [("Mono8", 8), ("Mono10", 16), ("Mono10p", 10), ("Mono10Packed", 12)])
+def test_the_payload_follows_the_pixel_format(nodes, name, bits):
+    nodes.PixelFormat.value = name
+    assert nodes.PixelFormat.value == name
+    assert nodes.PayloadSize.value == 96 * 64 * bits // 8
+
+
+def test_a_format_that_the_link_cannot_carry_slows_the_camera_down(start_camera, connect, ramp):
+    start_camera(ramp((480, 640)), address="127.0.0.3", bytes_per_s=10e6)
+    host = connect("127.0.0.3")
+    host.take_control()
+    assert host.put("AcquisitionFrameRate", 20.0) == 0
+    assert host.get("CurrentAcquisitionFrameRate") == pytest.approx(20.0)
+    assert host.put("PixelFormat", 0x01100003) == 0
+    assert host.get("CurrentAcquisitionFrameRate") == pytest.approx(10e6 / (640 * 480 * 2), rel=0.01)
+
+
+def test_the_reference_genapi_finds_daheng_s_names(nodes):
+    nodes.TriggerSource.value = "Line0"
+    nodes.TriggerDelay.value = 20.0
+    nodes.TriggerFilterRaisingEdge.value = 5.0
+    nodes.LineSelector.value = "Line1"
+    assert nodes.LineMode.value == "Output"
+    assert nodes.LineSource.value == "UserOutput0"
+    nodes.LineSource.value = "Strobe"
+    nodes.GevSupportedOptionSelector.value = "Action"
+    assert nodes.GevSupportedOption.value is True
+    nodes.GevSupportedOptionSelector.value = "Ptp"
+    assert nodes.GevSupportedOption.value is False
+    nodes.ActionDeviceKey.value, nodes.ActionGroupKey.value, nodes.ActionGroupMask.value = 1, 2, 3
+    nodes.BlackLevel.value = 3.5
+    assert nodes.BlackLevel.value == 3.5
+    assert 20 < nodes.DeviceTemperature.value < 60
+    nodes.TimestampLatch.execute()
+    first = nodes.TimestampLatchValue.value
+    nodes.TimestampLatch.execute()
+    assert nodes.TimestampLatchValue.value > first
+    nodes.ChunkModeActive.value = True
+    assert [node.symbolic for node in nodes.ChunkSelector.entries] == ["FrameID", "Timestamp", "CounterValue"]
+
+
+def test_each_chunk_is_enabled_for_itself(host):
+    assert host.put("ChunkSelector", 1) == 0
+    assert host.put("ChunkEnable", 1) == 0
+    assert host.put("ChunkSelector", 0) == 0
+    assert host.get("ChunkEnable") == 0
+    assert host.put("ChunkSelector", 1) == 0
+    assert host.get("ChunkEnable") == 1
+
+
+def test_loading_the_user_set_restores_what_selectors_hide(host):
+    for name, value in (("PixelFormat", 0x01100003), ("TriggerDelay", 3.0), ("BlackLevel", 2.0)):
+        assert host.put(name, value) == 0
+    assert host.put("ChunkSelector", 2) == 0
+    assert host.put("ChunkEnable", 1) == 0
+    assert host.put("UserSetLoad", 1) == 0
+    assert (host.get("PixelFormat"), host.get("PayloadSize")) == (0x01080001, 96 * 64)
+    assert (host.get("TriggerDelay"), host.get("BlackLevel")) == (0, 0)
+    assert host.put("ChunkSelector", 2) == 0
+    assert host.get("ChunkEnable") == 0

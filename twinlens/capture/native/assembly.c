@@ -1,231 +1,159 @@
-/* One block at a time in the usual case; a second one while late packets of the first may still come. */
+/* One block at a time in the usual case; more while late packets of earlier ones may still come. */
 #include "assembly.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* After its trailer, or once a newer block began, a block gets this long for packets that overtook each other. */
-enum { GRACE_MS = 20 };
-/* A block that falls silent in its middle: a sender may stall, so this is long. */
-enum { SILENCE_MS = 1000 };
+#include "delivery.h"
 
-bool assembly_init(struct assembly *assembly, struct buffer_pool *pool, uint32_t stride, uint64_t frame_count) {
-    *assembly = (struct assembly){.pool = pool, .stride = stride, .frames_left = frame_count};
-    bool complete = true;
-    for (int index = 0; index < OPEN_BLOCKS; index++) {
-        assembly->blocks[index].arrived = calloc(GVSP_IDS / 8, 1);
-        complete = complete && assembly->blocks[index].arrived != NULL;
-    }
-    if (!complete) assembly_finish(assembly);
-    return complete;
-}
+/* Ids that jump farther were not lost, the camera counts anew: 50 s of frames at 20 frames/s. */
+enum { FARTHEST_LOSS = 1000 };
 
-static bool has_arrived(const struct block *block, uint32_t id) { return block->arrived[id / 8] >> (id % 8) & 1; }
-
-static void mark_arrived(struct block *block, uint32_t id) {
-    block->arrived[id / 8] |= (uint8_t)(1 << id % 8);
-    block->received++;
-    if (id > block->highest) block->highest = id;
-}
-
-/* The exact payload size packet `id` must have, 0 when it has no place in the buffer. */
-static size_t place_size(const struct assembly *assembly, const struct block *block, uint32_t id) {
-    if (id == 0 || id >= GVSP_IDS || block->buffer == NULL) return 0;
-    if (block->leader_seen && id > block->expected) return 0;
-    uint64_t offset = (uint64_t)(id - 1) * assembly->stride;
-    uint64_t size = assembly->stride;
-    if (block->leader_seen && block->leader.payload_size - offset < size) size = block->leader.payload_size - offset;
-    return offset + size <= block->buffer->size ? (size_t)size : 0;
-}
-
-static uint8_t *place_of(const struct assembly *assembly, const struct block *block, uint32_t id) {
-    return block->buffer->memory + (size_t)(id - 1) * assembly->stride;
-}
-
-/* --- closing ------------------------------------------------------------------------------------------------- */
-
-static bool has_all_payload(const struct block *block) {
-    return block->leader_seen && block->received == block->expected;
-}
-
-/* What did not arrive is black: neither an old frame nor a misplaced packet may shine through. */
-static void blacken_gaps(const struct assembly *assembly, const struct block *block) {
-    size_t size = block->buffer->size;
-    for (uint32_t id = 1; id < GVSP_IDS; id++) {
-        size_t offset = (size_t)(id - 1) * assembly->stride;
-        if (offset >= size) return;
-        size_t part = size - offset < assembly->stride ? size - offset : assembly->stride;
-        if (!has_arrived(block, id)) memset(block->buffer->memory + offset, 0, part);
-    }
-}
-
-static void describe_buffer(const struct assembly *assembly, const struct block *block) {
-    uint64_t received = (uint64_t)block->received * assembly->stride;
-    if (received > block->buffer->size) received = block->buffer->size;
-    bool complete = has_all_payload(block);
-    block->buffer->picture = (struct picture){
-        .new_data = true,
-        .incomplete = !complete,
-        .larger_than_buffer = block->leader_seen && block->leader.payload_size > block->buffer->size,
-        .described = block->leader_seen,
-        .frame_id = block->id,
-        .leader = block->leader,
-        .delivered_height = block->delivered_height > 0 ? block->delivered_height : block->leader.height,
-        .bytes_filled = complete ? block->leader.payload_size : received,
-    };
-}
-
-static void deliver(struct assembly *assembly, const struct block *block, bool cut_short) {
-    struct stream_counters *total = &assembly->pool->total;
-    if (block->buffer == NULL) return;
-    describe_buffer(assembly, block);
-    if (!has_all_payload(block)) blacken_gaps(assembly, block);
-    total->delivered++;
-    if (!cut_short) { /* a block the client itself cut off is not a loss */
-        uint32_t promised = block->leader_seen ? block->expected : block->highest;
-        uint32_t missing = promised > block->received ? promised - block->received : 0;
-        total->lost_packets += missing + !block->leader_seen + !block->trailer_seen;
-        total->incomplete += !has_all_payload(block);
-    }
-    pool_move(assembly->pool, block->buffer, PLACE_OUTPUT);
-}
-
-static void clear_block(struct block *block) {
-    uint8_t *arrived = block->arrived;
-    if (arrived != NULL) memset(arrived, 0, block->highest / 8 + 1);
-    *block = (struct block){.arrived = arrived};
-}
-
-/* Takes the oldest block off the list. */
-static void drop_oldest(struct assembly *assembly) {
-    struct block oldest = assembly->blocks[0];
-    clear_block(&oldest);
-    for (int index = 1; index < OPEN_BLOCKS; index++) assembly->blocks[index - 1] = assembly->blocks[index];
-    assembly->blocks[OPEN_BLOCKS - 1] = oldest;
-    assembly->open_count--;
-}
-
-static void close_oldest(struct assembly *assembly, uint32_t count, bool cut_short) {
-    while (count-- > 0) {
-        deliver(assembly, &assembly->blocks[0], cut_short);
-        drop_oldest(assembly);
-    }
-}
-
-void assembly_finish(struct assembly *assembly) {
-    close_oldest(assembly, assembly->open_count, true);
-    for (int index = 0; index < OPEN_BLOCKS; index++) free(assembly->blocks[index].arrived);
-}
-
-void assembly_discard(struct assembly *assembly) {
-    while (assembly->open_count > 0) {
-        struct buffer *buffer = assembly->blocks[0].buffer;
-        if (buffer != NULL) pool_move(assembly->pool, buffer, PLACE_CLIENT);
-        drop_oldest(assembly);
-    }
-}
-
-/* Deliver every block up to the newest finished one. */
-static void close_finished(struct assembly *assembly) {
-    for (uint32_t index = assembly->open_count; index-- > 0;) {
-        const struct block *block = &assembly->blocks[index];
-        if (!block->trailer_seen || (block->buffer != NULL && !has_all_payload(block))) continue;
-        close_oldest(assembly, index + 1, false);
-        return;
-    }
-}
-
-void assembly_expire(struct assembly *assembly, int64_t now_ms) {
-    close_finished(assembly);
-    for (uint32_t index = assembly->open_count; index-- > 0;) {
-        const struct block *block = &assembly->blocks[index];
-        bool newer_open = index + 1 < assembly->open_count;
-        bool nearly_done = block->trailer_seen || has_all_payload(block) || newer_open;
-        if (now_ms - block->touched_ms < (nearly_done ? GRACE_MS : SILENCE_MS)) continue;
-        close_oldest(assembly, index + 1, false);
-        return;
-    }
+void assembly_init(struct assembly *assembly, struct buffer_pool *pool, const struct resend *resend,
+                   uint32_t packet_size, uint64_t frame_count) {
+    *assembly = (struct assembly){
+        .pool = pool, .resend = *resend, .packet_size = packet_size, .frames_left = frame_count};
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------- */
 
-/* A block is new when its id is later; a camera that restarts its ids is known by the time in its leader. */
-static bool begins_block(const struct assembly *assembly, const struct gvsp_header *header,
-                         const struct gvsp_leader *leader) {
-    if (assembly->frames_left == 0 || header->kind == GVSP_TRAILER) return false;
-    if (!assembly->begun || gvsp_is_later(header->block_id, assembly->newest_id)) return true;
-    return leader != NULL && leader->ticks > assembly->newest_ticks;
+/* True for the leader of a camera that counts anew. It is known by the time, which only grows; time is measured against
+ * whole frames, so that no damaged leader locks the stream out. The late leader of a closed block is not one. */
+static bool counts_anew(const struct assembly *assembly, const struct gvsp_header *header,
+                        const struct gvsp_leader *leader) {
+    uint64_t known = assembly->closed_count < CLOSED_BLOCKS ? assembly->closed_count : CLOSED_BLOCKS;
+    for (uint64_t back = 1; back <= known; back++) {
+        const struct closed_block *closed = &assembly->closed[(assembly->closed_count - back) % CLOSED_BLOCKS];
+        if (closed->id == header->block_id) return closed->has_leader && leader->ticks > closed->ticks;
+    }
+    return leader->ticks > assembly->proven_ticks;
 }
 
-static struct block *open_block(struct assembly *assembly, uint16_t id) {
-    if (assembly->open_count == OPEN_BLOCKS) close_oldest(assembly, 1, false);
+/* How many ids the block of a packet, not an open one, is ahead of the newest; 0 when the packet begins no block. */
+static uint64_t find_progress(const struct assembly *assembly, const struct gvsp_header *header,
+                              const struct gvsp_leader *leader) {
+    bool trailer_tells = resend_is_offered(&assembly->resend); /* then all before the trailer can be asked for */
+    if (assembly->frames_left == 0 || (header->kind == GVSP_TRAILER && !trailer_tells)) return 0;
+    if (!assembly->begun) return 1;
+    if (header->extended != assembly->extended) return leader != NULL;
+    uint64_t ahead = gvsp_ahead(header->block_id, assembly->newest_id, header->extended);
+    if (ahead > 0 && ahead <= FARTHEST_LOSS) return ahead;
+    return leader != NULL && (ahead > 0 || counts_anew(assembly, header, leader));
+}
+
+static struct block *open_block(struct assembly *assembly, const struct gvsp_header *header, int64_t now_ms) {
+    struct stream_counters *total = &assembly->pool->total;
+    if (assembly->open_count == OPEN_BLOCKS) assembly_close_oldest(assembly, 1, false);
+    for (uint32_t index = 0; index < assembly->open_count; index++)
+        if (assembly->blocks[index].ended_ms == 0) assembly->blocks[index].ended_ms = now_ms;
     struct block *block = &assembly->blocks[assembly->open_count++];
-    block->id = id;
-    block->buffer = pool_take(assembly->pool);
-    assembly->pool->total.underruns += block->buffer == NULL;
-    assembly->pool->total.started++;
+    struct buffer *buffer = pool_take(assembly->pool);
+    if (!block_begin(block, header->block_id, header->extended, assembly->packet_size, buffer) && buffer != NULL)
+        pool_move(assembly->pool, buffer, PLACE_INPUT);
+    total->underruns += block->buffer == NULL;
+    total->started++;
     assembly->begun = true;
-    assembly->newest_id = id;
+    assembly->extended = header->extended;
+    assembly->newest_id = header->block_id;
     if (assembly->frames_left != GENTL_INFINITE) assembly->frames_left--;
     return block;
 }
 
-static struct block *find_open(struct assembly *assembly, uint16_t id) {
-    for (uint32_t index = 0; index < assembly->open_count; index++)
-        if (assembly->blocks[index].id == id) return &assembly->blocks[index];
+static struct block *find_open(struct assembly *assembly, const struct gvsp_header *header) {
+    for (uint32_t index = 0; index < assembly->open_count; index++) {
+        struct block *block = &assembly->blocks[index];
+        if (block->id == header->block_id && block->extended == header->extended) return block;
+    }
     return NULL;
+}
+
+/* The block a packet belongs to, opened if need be; NULL for a packet that is late. */
+static struct block *find_block(struct assembly *assembly, const struct gvsp_header *header,
+                                const struct gvsp_leader *leader, int64_t now_ms) {
+    struct block *block = find_open(assembly, header);
+    if (block != NULL && leader != NULL && block->leader_seen && leader->ticks > block->leader.ticks) {
+        assembly_close_oldest(assembly, assembly->open_count, false); /* the camera began again, with the same id */
+        block = NULL;
+    }
+    if (block != NULL) return block;
+    uint64_t progress = find_progress(assembly, header, leader);
+    if (progress == 0) {
+        bool is_late = gvsp_ahead(header->block_id, assembly->newest_id, header->extended) == 0;
+        if (is_late) assembly->pool->total.duplicates++;
+        return NULL;
+    }
+    assembly->pool->total.lost_frames += progress - 1;
+    return open_block(assembly, header, now_ms);
 }
 
 /* --- filling ------------------------------------------------------------------------------------------------- */
 
-static void take_leader(struct assembly *assembly, struct block *block, const struct gvsp_leader *leader) {
-    uint64_t expected = (leader->payload_size + assembly->stride - 1) / assembly->stride;
-    if (block->leader_seen || expected >= GVSP_IDS - 1) return;
-    block->leader_seen = true;
-    block->leader = *leader;
-    block->expected = (uint32_t)expected;
-    if (leader->ticks > assembly->newest_ticks) assembly->newest_ticks = leader->ticks;
-    /* Packets that came before their leader were taken at full size; keep those that turn out to be right. */
-    block->received = 0;
-    for (uint32_t id = 1; id <= block->highest; id++) {
-        if (!has_arrived(block, id)) continue;
-        if (place_size(assembly, block, id) == assembly->stride)
-            block->received++;
-        else
-            block->arrived[id / 8] &= (uint8_t)~(1 << id % 8);
+static void mark(struct assembly *assembly, struct block *block, uint32_t packet_id, int64_t now_ms) {
+    if (block_mark(block, packet_id, now_ms)) assembly->pool->total.resends_recovered++;
+}
+
+static void take_leader(struct assembly *assembly, struct block *block, const struct gvsp_leader *leader,
+                        int64_t now_ms) {
+    if (block->leader_seen) {
+        assembly->pool->total.duplicates++;
+        return;
+    }
+    block_take_leader(block, leader, now_ms);
+    mark(assembly, block, 0, now_ms);
+}
+
+static void take_payload(struct assembly *assembly, struct block *block, uint32_t packet_id, const uint8_t *data,
+                         size_t size, int64_t now_ms) {
+    struct stream_counters *total = &assembly->pool->total;
+    size_t place = block_place_size(block, packet_id);
+    if (place == 0 || place != size) {
+        if (block->buffer != NULL && !block_can_have(block, packet_id, size)) total->invalid++;
+    } else if (block_has(block, packet_id)) {
+        total->duplicates++;
+    } else {
+        memcpy(block_place(block, packet_id), data, size);
+        mark(assembly, block, packet_id, now_ms);
     }
 }
 
-static void take_payload(struct assembly *assembly, struct block *block, uint32_t id, const uint8_t *data,
-                         size_t size) {
-    size_t place = place_size(assembly, block, id);
-    if (place == 0 || place != size || has_arrived(block, id)) return;
-    memcpy(place_of(assembly, block, id), data, size);
-    mark_arrived(block, id);
+/* Whether the leader is one of an image that can be received at this packet size. */
+static bool is_understood(const struct assembly *assembly, const struct gvsp_header *header, const uint8_t *data,
+                          size_t size, struct gvsp_leader *leader) {
+    uint64_t stride = assembly->packet_size - IP_UDP_HEADERS - gvsp_header_size(header->extended);
+    return gvsp_parse_leader(data, size, leader) && leader->payload_size / stride < GVSP_IDS - 2;
 }
 
-void assembly_take(struct assembly *assembly, const struct gvsp_header *header, const uint8_t *data, size_t size,
-                   int64_t now_ms) {
+void assembly_take(struct assembly *assembly, const uint8_t *datagram, size_t size, int64_t now_ms) {
+    struct stream_counters *total = &assembly->pool->total;
+    struct gvsp_header header;
     struct gvsp_leader leader;
-    bool is_leader = header->kind == GVSP_LEADER;
-    if (is_leader && !gvsp_parse_leader(data, size, &leader)) return;
-    struct block *block = find_open(assembly, header->block_id);
-    if (block != NULL && is_leader && block->leader_seen && leader.ticks > block->leader.ticks) {
-        close_oldest(assembly, assembly->open_count, false); /* the camera began again, with the same id */
-        block = NULL;
+    if (!gvsp_parse_header(datagram, size, &header)) {
+        total->invalid++;
+        return;
     }
-    if (block == NULL && begins_block(assembly, header, is_leader ? &leader : NULL))
-        block = open_block(assembly, header->block_id);
+    const uint8_t *data = datagram + gvsp_header_size(header.extended);
+    size -= gvsp_header_size(header.extended);
+    if (header.status != 0) {
+        struct block *block = find_open(assembly, &header);
+        if (block != NULL) resend_forsake(block, header.packet_id, header.status);
+        return;
+    }
+    bool is_leader = header.kind == GVSP_LEADER;
+    if (is_leader && !is_understood(assembly, &header, data, size, &leader)) {
+        total->invalid++;
+        return;
+    }
+    struct block *block = find_block(assembly, &header, is_leader ? &leader : NULL, now_ms);
     if (block == NULL) return;
     block->touched_ms = now_ms;
-    if (is_leader) take_leader(assembly, block, &leader);
-    if (header->kind == GVSP_PAYLOAD) take_payload(assembly, block, header->packet_id, data, size);
-    if (header->kind == GVSP_TRAILER) {
-        block->trailer_seen = true;
-        block->delivered_height = gvsp_trailer_height(data, size);
-    }
-    close_finished(assembly);
+    if (is_leader) take_leader(assembly, block, &leader, now_ms);
+    if (header.kind == GVSP_PAYLOAD) take_payload(assembly, block, header.packet_id, data, size, now_ms);
+    if (header.kind == GVSP_TRAILER && block->trailer_seen) total->duplicates++;
+    if (header.kind == GVSP_TRAILER && !block->trailer_seen)
+        block_take_trailer(block, header.packet_id, gvsp_trailer_height(data, size), now_ms);
+    assembly_close_finished(assembly);
 }
+
+/* --- foretelling --------------------------------------------------------------------------------------------- */
 
 uint32_t assembly_foretell(const struct assembly *assembly, struct landing *landings, uint32_t limit) {
     if (assembly->open_count == 0) return 0;
@@ -233,9 +161,9 @@ uint32_t assembly_foretell(const struct assembly *assembly, struct landing *land
     if (!block->leader_seen) return 0;
     uint32_t count = 0;
     for (uint32_t id = block->highest + 1; count < limit; id++) {
-        size_t size = place_size(assembly, block, id);
+        size_t size = block_place_size(block, id);
         if (size == 0) break;
-        landings[count++] = (struct landing){place_of(assembly, block, id), size, block->id, id};
+        landings[count++] = (struct landing){block_place(block, id), size, block->id, id};
     }
     return count;
 }
@@ -243,5 +171,5 @@ uint32_t assembly_foretell(const struct assembly *assembly, struct landing *land
 void assembly_confirm(struct assembly *assembly, const struct landing *landing, int64_t now_ms) {
     struct block *block = &assembly->blocks[assembly->open_count - 1];
     block->touched_ms = now_ms;
-    mark_arrived(block, landing->packet_id);
+    mark(assembly, block, landing->packet_id, now_ms);
 }

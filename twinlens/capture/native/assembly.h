@@ -1,48 +1,47 @@
 /* Puts packets of image blocks together into queued buffers. Knows no sockets and no clock: both are given.
  *
- * At most OPEN_BLOCKS blocks are open, oldest first; blocks are delivered in the order in which they began.
+ * At most OPEN_BLOCKS blocks are open, oldest first; blocks are delivered in the order in which they began, so one
+ * that waits for packets sent again holds up those behind it until it is whole or given up.
  */
 #ifndef TWINLENS_ASSEMBLY_H
 #define TWINLENS_ASSEMBLY_H
 
-#include "buffers.h"
+#include "resend.h"
 
-enum { OPEN_BLOCKS = 2 };
+enum { OPEN_BLOCKS = 8, CLOSED_BLOCKS = 16 };
 
-struct block {
-    uint16_t id;
-    struct buffer *buffer; /* NULL: none was queued, the block is only watched */
-    bool leader_seen, trailer_seen;
-    struct gvsp_leader leader;
-    uint32_t delivered_height;
-    uint32_t expected; /* payload packets; 0 while the leader is missing */
-    uint32_t received; /* payload packets that arrived */
-    uint32_t highest;  /* highest payload packet id that arrived */
-    int64_t touched_ms;
-    uint8_t *arrived; /* one bit for each packet id there can be */
+/* What is remembered of a block after delivery. */
+struct closed_block {
+    uint64_t id;
+    bool has_leader;
+    uint64_t ticks;
 };
 
 struct assembly {
     struct buffer_pool *pool;
-    uint32_t stride; /* payload bytes of every packet of a block but its last */
+    struct resend resend;
+    uint32_t packet_size; /* as SCPS counts: with IP, UDP and GVSP headers */
     uint64_t frames_left;
     struct block blocks[OPEN_BLOCKS];
     uint32_t open_count;
-    bool begun;
-    uint16_t newest_id;
-    uint64_t newest_ticks;
+    bool begun, extended; /* form of the ids last seen */
+    uint64_t newest_id;
+    uint64_t proven_ticks; /* camera time of the latest whole frame */
+    struct closed_block closed[CLOSED_BLOCKS];
+    uint64_t closed_count;
 };
 
 /* Where a packet should land if it is the one that comes next. */
 struct landing {
     uint8_t *memory;
     size_t size;
-    uint16_t block_id;
+    uint64_t block_id;
     uint32_t packet_id;
 };
 
-/* False when memory is short. */
-bool assembly_init(struct assembly *, struct buffer_pool *, uint32_t stride, uint64_t frame_count);
+/* Keeps a copy of `resend`. */
+void assembly_init(struct assembly *, struct buffer_pool *, const struct resend *, uint32_t packet_size,
+                   uint64_t frame_count);
 
 /* Delivers what is open, marked incomplete, and frees. */
 void assembly_finish(struct assembly *);
@@ -56,10 +55,16 @@ uint32_t assembly_foretell(const struct assembly *, struct landing *, uint32_t l
 /* A packet whose payload already lies at its foretold place. */
 void assembly_confirm(struct assembly *, const struct landing *, int64_t now_ms);
 
-/* Any other packet; its payload is copied to its place. Whatever does not fit is dropped. */
-void assembly_take(struct assembly *, const struct gvsp_header *, const uint8_t *data, size_t size, int64_t now_ms);
+/* Any other datagram, whole; its payload is copied to its place. Whatever does not fit is dropped and counted. */
+void assembly_take(struct assembly *, const uint8_t *datagram, size_t size, int64_t now_ms);
 
-/* Deliver blocks that nothing more is expected for; call when the socket is empty. */
+/* Asks for missing packets that are due; call it now and then. */
+void assembly_ask(struct assembly *, int64_t now_ms);
+
+/* Delivers blocks that nothing more is expected for; call it when the socket is empty. */
 void assembly_expire(struct assembly *, int64_t now_ms);
+
+/* How long the caller may wait for packets before it calls again; -1: for ever. */
+int assembly_patience_ms(const struct assembly *, int64_t now_ms);
 
 #endif

@@ -21,7 +21,10 @@ void pool_move(struct buffer_pool *pool, struct buffer *buffer, enum buffer_plac
     struct buffer_queue *to = queue_of(pool, place);
     if (from != NULL) TAILQ_REMOVE(from, buffer, queue_link);
     if (to != NULL) TAILQ_INSERT_TAIL(to, buffer, queue_link);
-    if (place == PLACE_INPUT) buffer->picture = (struct picture){0};
+    if (place == PLACE_FILLING) buffer->picture = (struct picture){0};
+    if (place == PLACE_INPUT) buffer->picture.new_data = false;
+    /* Flushed out unfilled: what an earlier frame left must not be taken for a new one. */
+    if (place == PLACE_OUTPUT && buffer->place == PLACE_INPUT) buffer->picture = (struct picture){0};
     buffer->place = place;
 }
 

@@ -17,9 +17,9 @@ enum buffer_place {
     PLACE_OUTPUT,
 };
 
-/* What the last block left in a buffer. */
+/* What the last block left in a buffer; it stays readable until the next block begins to fill it. */
 struct picture {
-    bool new_data;
+    bool new_data; /* since the buffer was queued last */
     bool incomplete;
     bool larger_than_buffer;
     bool described; /* the leader arrived, so `leader` holds */
@@ -46,9 +46,13 @@ TAILQ_HEAD(buffer_queue, buffer);
 struct stream_counters {
     uint64_t delivered;    /* buffers handed over, incomplete ones included */
     uint64_t incomplete;   /* of those, with packets missing */
+    uint64_t lost_frames;  /* block ids never seen */
     uint64_t lost_packets; /* of blocks that were seen at all */
     uint64_t underruns;    /* blocks that found no queued buffer */
     uint64_t started;      /* blocks that began */
+    uint64_t resends_asked, resends_recovered; /* packets */
+    uint64_t duplicates; /* packets that came twice, or after their block was delivered */
+    uint64_t invalid;    /* packets of strangers, of no known form, or of a wrong size */
 };
 
 struct buffer_pool {

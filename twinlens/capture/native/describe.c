@@ -1,4 +1,5 @@
-/* Writes GenApi XML (schema 1.1): a root category, one register node per feature, one port. */
+/* Writes GenApi XML (schema 1.1): a root category, one register node per feature (and a command node above those that are
+ * commands), one port. */
 #include "describe.h"
 
 #include <stdio.h>
@@ -16,16 +17,33 @@ static const char head[] =
     "http://www.genicam.org/GenApi/GenApiSchema_Version_1_1.xsd\">\n"
     "<Category Name=\"Root\" NameSpace=\"Standard\">\n";
 
-static void write_feature(FILE *out, const struct feature *feature, const char *port_name, unsigned address) {
-    int is_text = feature->type == FEATURE_TEXT;
-    fprintf(out, "<%s Name=\"%s\" NameSpace=\"Standard\">\n", is_text ? "StringReg" : "IntReg", feature->name);
+bool feature_is_writable(const struct feature *feature) { return feature->type >= FEATURE_WRITABLE_INTEGER; }
+
+static void write_text(FILE *out, const struct feature *feature, const char *port_name, unsigned address) {
+    fprintf(out, "<StringReg Name=\"%s\" NameSpace=\"Standard\">\n", feature->name);
     fprintf(out, "<ToolTip>%s</ToolTip>\n", feature->tooltip);
-    fprintf(out, "<Address>0x%x</Address><Length>%d</Length>", address, is_text ? FEATURE_TEXT_SIZE : 8);
-    fprintf(out, "<AccessMode>RO</AccessMode><pPort>%s</pPort><Cachable>NoCache</Cachable>\n", port_name);
-    if (is_text)
-        fputs("</StringReg>\n", out);
-    else
-        fputs("<Sign>Signed</Sign><Endianess>LittleEndian</Endianess></IntReg>\n", out);
+    fprintf(out, "<Address>0x%x</Address><Length>%d</Length>", address, FEATURE_TEXT_SIZE);
+    fprintf(out, "<AccessMode>RO</AccessMode><pPort>%s</pPort><Cachable>NoCache</Cachable></StringReg>\n", port_name);
+}
+
+static void write_number(FILE *out, const struct feature *feature, const char *port_name, unsigned address) {
+    bool is_command = feature->type == FEATURE_COMMAND;
+    bool is_ipv4 = feature->type == FEATURE_IPV4 || feature->type == FEATURE_WRITABLE_IPV4;
+    const char *representation = is_ipv4                        ? "<Representation>IPV4Address</Representation>"
+                                 : feature->type == FEATURE_MAC ? "<Representation>MACAddress</Representation>"
+                                                                : "";
+    if (is_command)
+        fprintf(out,
+                "<Command Name=\"%s\" NameSpace=\"Standard\">\n<ToolTip>%s</ToolTip><pValue>%sReg</pValue>"
+                "<CommandValue>1</CommandValue></Command>\n",
+                feature->name, feature->tooltip, feature->name);
+    fprintf(out, "<IntReg Name=\"%s%s\" NameSpace=\"%s\">\n", feature->name, is_command ? "Reg" : "",
+            is_command ? "Custom" : "Standard");
+    if (!is_command) fprintf(out, "<ToolTip>%s</ToolTip>\n", feature->tooltip);
+    fprintf(out, "<Address>0x%x</Address><Length>8</Length><AccessMode>%s</AccessMode>", address,
+            feature_is_writable(feature) ? "RW" : "RO");
+    fprintf(out, "<pPort>%s</pPort><Cachable>NoCache</Cachable>", port_name);
+    fprintf(out, "<Sign>Signed</Sign><Endianess>LittleEndian</Endianess>%s</IntReg>\n", representation);
 }
 
 char *describe(const struct description *description) {
@@ -37,9 +55,11 @@ char *describe(const struct description *description) {
     for (size_t index = 0; index < description->feature_count; index++)
         fprintf(out, "<pFeature>%s</pFeature>\n", description->features[index].name);
     fputs("</Category>\n", out);
-    for (size_t index = 0; index < description->feature_count; index++)
-        write_feature(out, &description->features[index], description->port_name,
-                      FEATURE_ADDRESS + (unsigned)index * FEATURE_SLOT);
+    for (size_t index = 0; index < description->feature_count; index++) {
+        const struct feature *feature = &description->features[index];
+        unsigned address = FEATURE_ADDRESS + (unsigned)index * FEATURE_SLOT;
+        (feature->type == FEATURE_TEXT ? write_text : write_number)(out, feature, description->port_name, address);
+    }
     fprintf(out, "<Port Name=\"%s\" NameSpace=\"Standard\"/>\n</RegisterDescription>\n", description->port_name);
     if (fclose(out) == 0) return text;
     free(text);

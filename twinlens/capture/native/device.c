@@ -7,53 +7,46 @@
 #include <string.h>
 
 #include "errors.h"
+#include "events.h"
 #include "stream.h"
-#include "system.h"
-
-static const struct feature features[] = {
-    {"DeviceID", FEATURE_TEXT, DEVICE_INFO_ID, "Identifies this camera: serial number and MAC address"},
-    {"DeviceVendorName", FEATURE_TEXT, DEVICE_INFO_VENDOR, "Who made the camera"},
-    {"DeviceModelName", FEATURE_TEXT, DEVICE_INFO_MODEL, "Model of the camera"},
-    {"DeviceVersion", FEATURE_TEXT, DEVICE_INFO_VERSION, "Version of the camera"},
-    {"DeviceSerialNumber", FEATURE_TEXT, DEVICE_INFO_SERIAL_NUMBER, "Serial number of the camera"},
-    {"DeviceUserID", FEATURE_TEXT, DEVICE_INFO_USER_DEFINED_NAME, "Name the user gave the camera"},
-    {"DeviceDisplayName", FEATURE_TEXT, DEVICE_INFO_DISPLAYNAME, "Name for people"},
-    {"DeviceType", FEATURE_TEXT, DEVICE_INFO_TLTYPE, "Transport layer"},
-    {"DeviceTimestampFrequency", FEATURE_INTEGER, DEVICE_INFO_TIMESTAMP_FREQUENCY, "Ticks per second"},
-};
-static const struct description description = {
-    .model = "Device",
-    .port_name = "DevicePort",
-    .module = "TLDevice",
-    .features = features,
-    .feature_count = sizeof features / sizeof *features,
-};
 
 bool device_may_write(const struct device *device) { return device->access != DEVICE_ACCESS_READONLY; }
-
-static GC_ERROR device_info(struct module *module, int32_t command, const struct answer *answer) {
-    const struct device *device = (const struct device *)module;
-    if (command == DEVICE_INFO_TIMESTAMP_FREQUENCY && device->tick_frequency > 0)
-        return answer_u64(answer, device->tick_frequency);
-    return device_answer(module->parent, &device->identity, command, answer);
-}
 
 static void release_control(struct device *device) {
     heartbeat_stop(device);
     if (device_may_write(device)) (void)gvcp_write_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE, PRIVILEGE_NONE);
+}
+
+static void dispose(struct device *device) {
     gvcp_close(&device->gvcp);
+    pthread_cond_destroy(&device->loss_changed);
+    pthread_mutex_destroy(&device->loss_lock);
+    free(device);
 }
 
 static void device_destroy(struct module *module) {
     struct device *device = (struct device *)module;
     release_control(device);
-    free(device);
+    dispose(device);
+}
+
+void device_announce_loss(struct device *device) {
+    pthread_mutex_lock(&device->loss_lock);
+    device->losses = 1;
+    pthread_cond_broadcast(&device->loss_changed);
+    pthread_mutex_unlock(&device->loss_lock);
+    struct stream *stream = (struct stream *)module_child(&device->module, KIND_STREAM, 0);
+    if (stream == NULL) return;
+    pthread_mutex_lock(&stream->lock);
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->lock);
+    module_return(&stream->module, GC_ERR_SUCCESS);
 }
 
 static const struct module_class device_class = {
     .kind = KIND_DEVICE,
     .name = "device",
-    .description = &description,
+    .description = &device_description,
     .info = device_info,
     .destroy = device_destroy,
 };
@@ -71,7 +64,7 @@ static const struct module_class remote_class = {
     .destroy = remote_destroy,
 };
 
-static GC_ERROR open_channel(struct gvcp *gvcp, const struct camera_identity *camera) {
+GC_ERROR device_open_channel(struct gvcp *gvcp, const struct camera_identity *camera) {
     char who[96];
     char address[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &camera->address.sin_addr, address, sizeof address);
@@ -79,13 +72,24 @@ static GC_ERROR open_channel(struct gvcp *gvcp, const struct camera_identity *ca
     return gvcp_open(gvcp, &camera->address, who);
 }
 
+uint32_t device_privilege(int32_t access) {
+    return access == DEVICE_ACCESS_EXCLUSIVE ? PRIVILEGE_EXCLUSIVE : PRIVILEGE_CONTROL;
+}
+
+/* Somebody else has control; a camera may tell who. */
+static GC_ERROR explain_denial(struct device *device) {
+    struct sockaddr_in owner;
+    char address[40] = "its registers do not say which";
+    if (heartbeat_read_owner(device, &owner)) inet_ntop(AF_INET, &owner.sin_addr, address, sizeof address);
+    return fail(GC_ERR_ACCESS_DENIED, "%s: access denied, another application controls it (%s)", device->gvcp.who,
+                address);
+}
+
 static GC_ERROR take_control(struct device *device) {
-    static const uint32_t privileges[] = {
-        [DEVICE_ACCESS_CONTROL] = PRIVILEGE_CONTROL,
-        [DEVICE_ACCESS_EXCLUSIVE] = PRIVILEGE_EXCLUSIVE,
-    };
-    if (!device_may_write(device)) return GC_ERR_SUCCESS;
-    GC_ERROR result = gvcp_write_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE, privileges[device->access]);
+    GC_ERROR result = GC_ERR_SUCCESS;
+    if (device_may_write(device))
+        result = gvcp_write_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE, device_privilege(device->access));
+    if (result == GC_ERR_ACCESS_DENIED) return explain_denial(device);
     return result == GC_ERR_SUCCESS ? heartbeat_start(device) : result;
 }
 
@@ -109,8 +113,7 @@ static GC_ERROR publish(struct device *device, struct module *interface) {
     return fail(GC_ERR_OUT_OF_MEMORY, "no memory for the remote port");
 }
 
-/* The open device with this id, borrowed; NULL when it is not open here. */
-static struct device *find_open(struct module *interface, const char *id) {
+struct device *device_find_open(struct module *interface, const char *id) {
     for (uint32_t index = 0;; index++) {
         struct device *device = (struct device *)module_child(interface, KIND_DEVICE, index);
         if (device == NULL || strcmp(device->identity.id, id) == 0) return device;
@@ -122,67 +125,31 @@ GC_ERROR device_open(struct module *interface, const struct camera_identity *cam
                      DEV_HANDLE *handle) {
     if (access < DEVICE_ACCESS_READONLY || access > DEVICE_ACCESS_EXCLUSIVE)
         return fail(GC_ERR_INVALID_PARAMETER, "access flag %d is not read-only, control or exclusive", access);
-    struct device *open = find_open(interface, camera->id);
+    struct device *open = device_find_open(interface, camera->id);
     if (open != NULL)
         return module_return(&open->module, fail(GC_ERR_RESOURCE_IN_USE, "%s is open already in this process",
                                                  open->gvcp.who));
+    if (!camera->reachable) return identity_explain_unreachable(camera);
     struct device *device = calloc(1, sizeof *device);
     if (device == NULL) return fail(GC_ERR_OUT_OF_MEMORY, "no memory for the device");
     device->identity = *camera;
     device->access = access;
-    GC_ERROR result = open_channel(&device->gvcp, camera);
+    GC_ERROR result = device_open_channel(&device->gvcp, camera);
     if (result != GC_ERR_SUCCESS) {
         free(device);
         return result;
     }
+    pthread_mutex_init(&device->loss_lock, NULL);
+    monotonic_condition_init(&device->loss_changed);
     result = take_control(device);
     if (result != GC_ERR_SUCCESS) {
-        gvcp_close(&device->gvcp);
-        free(device);
+        dispose(device);
         return result;
     }
     read_tick_frequency(device);
     result = publish(device, interface);
     if (result == GC_ERR_SUCCESS) *handle = device->module.handle;
     return result;
-}
-
-static int32_t find_access_status(struct module *interface, const struct camera_identity *camera) {
-    struct device *open = find_open(interface, camera->id);
-    if (open != NULL) {
-        int32_t status =
-            device_may_write(open) ? DEVICE_ACCESS_STATUS_OPEN_READWRITE : DEVICE_ACCESS_STATUS_OPEN_READONLY;
-        return module_return(&open->module, status);
-    }
-    struct gvcp gvcp;
-    uint32_t privilege = 0;
-    if (open_channel(&gvcp, camera) != GC_ERR_SUCCESS) return DEVICE_ACCESS_STATUS_NOACCESS;
-    GC_ERROR result = gvcp_read_register(&gvcp, REGISTER_CONTROL_PRIVILEGE, &privilege);
-    gvcp_close(&gvcp);
-    if (result == GC_ERR_ACCESS_DENIED) return DEVICE_ACCESS_STATUS_BUSY;
-    if (result != GC_ERR_SUCCESS) return DEVICE_ACCESS_STATUS_NOACCESS;
-    return privilege == PRIVILEGE_NONE ? DEVICE_ACCESS_STATUS_READWRITE : DEVICE_ACCESS_STATUS_BUSY;
-}
-
-GC_ERROR device_answer(struct module *interface, const struct camera_identity *camera, int32_t command,
-                       const struct answer *answer) {
-    char name[128];
-    switch (command) {
-        case DEVICE_INFO_ID: return answer_text(answer, camera->id);
-        case DEVICE_INFO_VENDOR: return answer_text(answer, camera->vendor);
-        case DEVICE_INFO_MODEL: return answer_text(answer, camera->model);
-        case DEVICE_INFO_TLTYPE: return answer_text(answer, TRANSPORT);
-        case DEVICE_INFO_DISPLAYNAME:
-            snprintf(name, sizeof name, "%s %s (%s)", camera->vendor, camera->model, camera->serial);
-            return answer_text(answer, name);
-        case DEVICE_INFO_ACCESS_STATUS: return answer_i32(answer, find_access_status(interface, camera));
-        case DEVICE_INFO_USER_DEFINED_NAME: return answer_text(answer, camera->user_name);
-        case DEVICE_INFO_SERIAL_NUMBER: return answer_text(answer, camera->serial);
-        case DEVICE_INFO_VERSION: return answer_text(answer, camera->version);
-        case DEVICE_INFO_TIMESTAMP_FREQUENCY:
-            return fail(GC_ERR_NOT_AVAILABLE, "the tick frequency is known once the camera is open");
-        default: return answer_unknown(command);
-    }
 }
 
 static struct device *borrow(DEV_HANDLE handle) { return (struct device *)module_borrow(handle, KIND_DEVICE); }

@@ -3,17 +3,30 @@
 
 #include "bytes.h"
 
-enum { EXTENDED_ID = 0x80, FORMAT_MASK = 0x7F, ERROR_STATUS = 0x8000 };
+enum { FORMAT_AT = 4, EXTENDED_ID = 0x80, FORMAT_MASK = 0x7F };
 enum { PAYLOAD_IMAGE = 1, LEADER_SIZE = 36, TRAILER_SIZE = 8 };
 
-bool gvsp_parse_header(const uint8_t header[GVSP_HEADER], struct gvsp_header *parsed) {
-    uint8_t format = header[4] & FORMAT_MASK;
-    if ((get_u16(header) & ERROR_STATUS) != 0 || (header[4] & EXTENDED_ID) != 0) return false;
+bool gvsp_parse_header(const uint8_t *datagram, size_t size, struct gvsp_header *parsed) {
+    if (size < GVSP_HEADER) return false;
+    uint8_t format = datagram[FORMAT_AT] & FORMAT_MASK;
+    parsed->extended = (datagram[FORMAT_AT] & EXTENDED_ID) != 0;
+    if (size < gvsp_header_size(parsed->extended)) return false;
+    uint16_t status = get_u16(datagram);
+    parsed->status = status >= GVSP_ERROR ? status : 0; /* 0x0100, "this was asked for", is a success too */
+    /* An error has no data, and cameras differ in the format they give it. */
+    if (parsed->status != 0 && format < GVSP_LEADER) format = GVSP_PAYLOAD;
     if (format != GVSP_LEADER && format != GVSP_TRAILER && format != GVSP_PAYLOAD) return false;
     parsed->kind = (enum gvsp_kind)format;
-    parsed->block_id = get_u16(header + 2);
-    parsed->packet_id = get_u24(header + 5);
+    parsed->block_id = parsed->extended ? get_u64(datagram + 8) : get_u16(datagram + 2);
+    parsed->packet_id = parsed->extended ? get_u32(datagram + 16) : get_u24(datagram + 5);
     return parsed->block_id != 0;
+}
+
+bool gvsp_is_payload(const uint8_t *header, bool extended, uint64_t block_id, uint32_t packet_id) {
+    if (get_u16(header) != 0 || header[FORMAT_AT] != (extended ? EXTENDED_ID | GVSP_PAYLOAD : GVSP_PAYLOAD))
+        return false;
+    if (extended) return get_u64(header + 8) == block_id && get_u32(header + 16) == packet_id;
+    return get_u16(header + 2) == block_id && get_u24(header + 5) == packet_id;
 }
 
 /* Pixels of packed formats share bytes across the whole image; PFNC keeps the bits per pixel in byte 2. */
@@ -44,8 +57,9 @@ uint32_t gvsp_trailer_height(const uint8_t *data, size_t size) {
     return size >= TRAILER_SIZE && get_u16(data + 2) == PAYLOAD_IMAGE ? get_u32(data + 4) : 0;
 }
 
-bool gvsp_is_later(uint16_t id, uint16_t reference) {
-    if (id == reference) return false;
-    uint32_t ahead = (uint32_t)(id - reference + UINT16_MAX) % UINT16_MAX; /* on the circle of 65535 ids */
-    return ahead <= UINT16_MAX / 2;
+uint64_t gvsp_ahead(uint64_t id, uint64_t reference, bool extended) {
+    if (id == reference) return 0;
+    if (extended) return id > reference ? id - reference : 0;
+    uint64_t ahead = (id + UINT16_MAX - reference) % UINT16_MAX; /* on the circle of 65535 ids */
+    return ahead <= UINT16_MAX / 2 ? ahead : 0;
 }

@@ -1,4 +1,10 @@
-/* Reads the control privilege three times per heartbeat timeout; any command from us resets the camera's timer. */
+/* The thread that keeps control of a camera and notices when it is gone.
+ *
+ * It reads the control privilege: any command from us resets the camera's timer, and the value tells whether the
+ * camera still belongs to somebody. Who that is, is read from the owner registers where the camera has them; where it
+ * has none, writing our privilege again is refused as soon as it is no longer ours.
+ */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -8,28 +14,72 @@
 #include "device.h"
 #include "errors.h"
 
-enum { BEATS_PER_TIMEOUT = 3, DEFAULT_TIMEOUT_MS = 3000, SHORTEST_PERIOD_MS = 50 };
+enum { BEATS_PER_TIMEOUT = 3, DEFAULT_TIMEOUT_MS = 3000, SHORTEST_PERIOD_MS = 50, LONGEST_PERIOD_MS = 500 };
 
-static void *beat(void *argument) {
-    struct device *device = argument;
-    struct pollfd stop = {.fd = device->stop_event, .events = POLLIN};
-    while (poll(&stop, 1, (int)device->heartbeat_period_ms) <= 0) {
-        uint32_t privilege;
-        /* A silent camera is noticed by whoever reads next; the beat itself just goes on. */
-        (void)gvcp_read_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE, &privilege);
+bool heartbeat_read_owner(struct device *device, struct sockaddr_in *owner) {
+    uint32_t address = 0, port = 0;
+    if (gvcp_read_register(&device->gvcp, REGISTER_OWNER_ADDRESS, &address) != GC_ERR_SUCCESS ||
+        gvcp_read_register(&device->gvcp, REGISTER_OWNER_PORT, &port) != GC_ERR_SUCCESS)
+        return false;
+    *owner = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(address)};
+    return true;
+}
+
+static bool is_ours(const struct device *device, const struct sockaddr_in *owner) {
+    struct sockaddr_in local = gvcp_local_end(&device->gvcp);
+    return owner->sin_addr.s_addr == local.sin_addr.s_addr && owner->sin_port == local.sin_port;
+}
+
+static void check_owner(struct device *device) {
+    struct sockaddr_in owner = {0};
+    char address[INET_ADDRSTRLEN];
+    if (!device->tells_owner) {
+        GC_ERROR result =
+            gvcp_write_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE, device_privilege(device->access));
+        if (result == GC_ERR_ACCESS_DENIED) gvcp_lose(&device->gvcp, "another application took control of it");
+    } else if (heartbeat_read_owner(device, &owner) && !is_ours(device, &owner)) {
+        inet_ntop(AF_INET, &owner.sin_addr, address, sizeof address);
+        gvcp_lose(&device->gvcp, "control was taken by %s, port %u", address, ntohs(owner.sin_port));
     }
+}
+
+static void beat(struct device *device) {
+    uint32_t privilege = 0;
+    GC_ERROR result = gvcp_read_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE, &privilege);
+    if (!device_may_write(device)) return; /* who only reads controls nothing: an answer, whatever it is, will do */
+    if (result == GC_ERR_ACCESS_DENIED)
+        gvcp_lose(&device->gvcp, "another application took control of it");
+    else if (result == GC_ERR_SUCCESS && (privilege & (PRIVILEGE_EXCLUSIVE | PRIVILEGE_CONTROL)) == 0)
+        gvcp_lose(&device->gvcp, "the camera took control away; it was restarted, or heard nothing from this computer");
+    else if (result == GC_ERR_SUCCESS)
+        check_owner(device);
+}
+
+static void *keep_beating(void *argument) {
+    struct device *device = argument;
+    struct pollfd wake[] = {
+        {.fd = device->stop_event, .events = POLLIN},
+        {.fd = device->gvcp.lost_event, .events = POLLIN},
+    };
+    while (poll(wake, 2, (int)device->heartbeat_period_ms) <= 0) beat(device);
+    if (wake[1].revents != 0) device_announce_loss(device);
     return NULL;
 }
 
 GC_ERROR heartbeat_start(struct device *device) {
+    struct sockaddr_in owner = {0};
     uint32_t timeout_ms = DEFAULT_TIMEOUT_MS;
     (void)gvcp_read_register(&device->gvcp, REGISTER_HEARTBEAT_TIMEOUT_MS, &timeout_ms);
     if (timeout_ms == 0 || timeout_ms > 60000) timeout_ms = DEFAULT_TIMEOUT_MS;
     uint32_t period_ms = timeout_ms / BEATS_PER_TIMEOUT;
+    if (period_ms > LONGEST_PERIOD_MS) period_ms = LONGEST_PERIOD_MS;
     device->heartbeat_period_ms = period_ms < SHORTEST_PERIOD_MS ? SHORTEST_PERIOD_MS : period_ms;
+    device->tells_owner = device_may_write(device) && heartbeat_read_owner(device, &owner) && is_ours(device, &owner);
+    device->gvcp.watched = true;
     device->stop_event = eventfd(0, EFD_CLOEXEC);
     if (device->stop_event < 0) return fail(GC_ERR_IO, "%s: no event for the heartbeat", device->gvcp.who);
-    int error = pthread_create(&device->heartbeat, NULL, beat, device);
+    int error = pthread_create(&device->heartbeat, NULL, keep_beating, device);
     if (error != 0) {
         close(device->stop_event);
         return fail(GC_ERR_IO, "%s: no heartbeat thread: %s", device->gvcp.who, strerror(error));

@@ -1,45 +1,11 @@
 /* IF...: the list of cameras, and what each says about itself before it is opened. */
 #include "interface.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "device.h"
 #include "errors.h"
-#include "system.h"
-
-struct interface {
-    struct module module;
-    pthread_mutex_t lock;
-    struct camera_identity cameras[CAMERAS_MAX];
-    uint32_t camera_count;
-};
-
-static const struct feature features[] = {
-    {"InterfaceID", FEATURE_TEXT, INTERFACE_INFO_ID, "Identifies this interface"},
-    {"InterfaceDisplayName", FEATURE_TEXT, INTERFACE_INFO_DISPLAYNAME, "Name for people"},
-    {"InterfaceType", FEATURE_TEXT, INTERFACE_INFO_TLTYPE, "Transport layer"},
-};
-static const struct description description = {
-    .model = "Interface",
-    .port_name = "InterfacePort",
-    .module = "TLInterface",
-    .features = features,
-    .feature_count = sizeof features / sizeof *features,
-};
-
-GC_ERROR interface_info(struct module *module, int32_t command, const struct answer *answer) {
-    (void)module;
-    switch (command) {
-        case INTERFACE_INFO_ID: return answer_text(answer, INTERFACE_ID);
-        case INTERFACE_INFO_DISPLAYNAME: return answer_text(answer, "GigE Vision cameras at listed addresses");
-        case INTERFACE_INFO_TLTYPE: return answer_text(answer, TRANSPORT);
-        default: return answer_unknown(command);
-    }
-}
 
 static void interface_destroy(struct module *module) {
     struct interface *interface = (struct interface *)module;
@@ -50,8 +16,9 @@ static void interface_destroy(struct module *module) {
 static const struct module_class interface_class = {
     .kind = KIND_INTERFACE,
     .name = "interface",
-    .description = &description,
+    .description = &interface_description,
     .info = interface_info,
+    .set = interface_set,
     .destroy = interface_destroy,
 };
 
@@ -99,7 +66,7 @@ static bool same_cameras(const struct interface *interface, const struct camera_
     return true;
 }
 
-static GC_ERROR update(struct interface *interface, bool8_t *changed, uint64_t timeout_ms) {
+GC_ERROR interface_update(struct interface *interface, bool8_t *changed, uint64_t timeout_ms) {
     struct camera_identity *cameras = calloc(CAMERAS_MAX, sizeof *cameras);
     if (cameras == NULL) return fail(GC_ERR_OUT_OF_MEMORY, "no memory for discovery");
     uint32_t count = 0;
@@ -109,6 +76,7 @@ static GC_ERROR update(struct interface *interface, bool8_t *changed, uint64_t t
         if (changed != NULL) *changed = !same_cameras(interface, cameras, count);
         memcpy(interface->cameras, cameras, sizeof interface->cameras);
         interface->camera_count = count;
+        if (interface->selected >= count) interface->selected = 0;
         pthread_mutex_unlock(&interface->lock);
     }
     free(cameras);
@@ -118,7 +86,7 @@ static GC_ERROR update(struct interface *interface, bool8_t *changed, uint64_t t
 GC_API IFUpdateDeviceList(IF_HANDLE handle, bool8_t *changed, uint64_t timeout_ms) {
     struct interface *interface = borrow(handle);
     if (interface == NULL) return GC_ERR_INVALID_HANDLE;
-    return module_return(&interface->module, update(interface, changed, timeout_ms));
+    return module_return(&interface->module, interface_update(interface, changed, timeout_ms));
 }
 
 GC_API IFGetNumDevices(IF_HANDLE handle, uint32_t *count) {

@@ -30,6 +30,7 @@ struct module_class {
     const char *name;                     /* for error texts: "data stream" */
     const struct description *description; /* its GenApi features; NULL when it has none of its own */
     GC_ERROR (*info)(struct module *, int32_t command, const struct answer *);
+    GC_ERROR (*set)(struct module *, int32_t command, uint64_t value); /* NULL: nothing is writable */
     void (*interrupt)(struct module *); /* stop working and wake who waits inside, for good; may be NULL */
     void (*destroy)(struct module *);   /* free; nobody can reach it any more */
 };

@@ -6,6 +6,7 @@
 #include "device.h"
 #include "errors.h"
 #include "system.h"
+#include "url.h"
 
 enum { PORT_KINDS = KIND_SYSTEM | KIND_INTERFACE | KIND_DEVICE | KIND_REMOTE | KIND_STREAM };
 enum { URL_SIZE = 512, URL_REGISTERS = 2 };
@@ -17,43 +18,65 @@ static struct device *device_of(struct module *remote) { return (struct device *
 /* The register slot of one feature, as GenApi reads it: a zero-padded text or eight little-endian bytes. */
 static GC_ERROR fill_slot(struct module *module, const struct feature *feature, uint8_t *slot) {
     memset(slot, 0, FEATURE_SLOT);
-    size_t size = FEATURE_TEXT_SIZE;
+    if (feature->type == FEATURE_COMMAND) return GC_ERR_SUCCESS; /* 0: nothing is under way */
+    bool is_text = feature->type == FEATURE_TEXT;
     uint64_t number = 0;
-    if (feature->type == FEATURE_INTEGER) size = sizeof number;
-    struct answer answer = {.buffer = feature->type == FEATURE_TEXT ? (void *)slot : (void *)&number, .size = &size};
+    size_t size = is_text ? FEATURE_TEXT_SIZE : sizeof number;
+    struct answer answer = {.buffer = is_text ? (void *)slot : (void *)&number, .size = &size};
     GC_ERROR result = module->class->info(module, feature->command, &answer);
-    if (result == GC_ERR_SUCCESS && feature->type == FEATURE_INTEGER) memcpy(slot, &number, sizeof number);
+    if (result == GC_ERR_SUCCESS && !is_text) memcpy(slot, &number, sizeof number);
     return result;
 }
 
-static GC_ERROR read_own(struct module *module, uint64_t address, uint8_t *buffer, size_t *size) {
+/* The feature whose slot holds `size` bytes at `address`; `offset` of the address in the slot. */
+static const struct feature *find_feature(const struct module *module, uint64_t address, size_t size,
+                                          uint64_t *offset) {
     const struct description *description = module->class->description;
+    uint64_t index = (address - FEATURE_ADDRESS) / FEATURE_SLOT;
+    *offset = (address - FEATURE_ADDRESS) % FEATURE_SLOT;
+    if (address >= FEATURE_ADDRESS && index < description->feature_count && size <= FEATURE_SLOT - *offset)
+        return &description->features[index];
+    fail(GC_ERR_INVALID_ADDRESS, "the %s module has no %zu bytes at 0x%llx", module->class->name, size,
+         (unsigned long long)address);
+    return NULL;
+}
+
+static GC_ERROR read_own(struct module *module, uint64_t address, uint8_t *buffer, size_t size) {
     size_t xml_size = strlen(module->xml);
-    if (address >= XML_ADDRESS && address - XML_ADDRESS <= xml_size && *size <= xml_size - (address - XML_ADDRESS)) {
-        memcpy(buffer, module->xml + (address - XML_ADDRESS), *size);
+    if (address >= XML_ADDRESS && address - XML_ADDRESS <= xml_size && size <= xml_size - (address - XML_ADDRESS)) {
+        memcpy(buffer, module->xml + (address - XML_ADDRESS), size);
         return GC_ERR_SUCCESS;
     }
-    uint64_t index = (address - FEATURE_ADDRESS) / FEATURE_SLOT;
-    uint64_t offset = (address - FEATURE_ADDRESS) % FEATURE_SLOT;
-    if (address < FEATURE_ADDRESS || index >= description->feature_count || *size > FEATURE_SLOT - offset)
-        return fail(GC_ERR_INVALID_ADDRESS, "the %s module has no %zu bytes at 0x%llx", module->class->name, *size,
-                    (unsigned long long)address);
+    uint64_t offset;
     uint8_t slot[FEATURE_SLOT];
-    GC_ERROR result = fill_slot(module, &description->features[index], slot);
-    if (result == GC_ERR_SUCCESS) memcpy(buffer, slot + offset, *size);
+    const struct feature *feature = find_feature(module, address, size, &offset);
+    if (feature == NULL) return GC_ERR_INVALID_ADDRESS;
+    GC_ERROR result = fill_slot(module, feature, slot);
+    if (result == GC_ERR_SUCCESS) memcpy(buffer, slot + offset, size);
     return result;
+}
+
+static GC_ERROR write_own(struct module *module, uint64_t address, const uint8_t *buffer, size_t size) {
+    uint64_t offset, value;
+    const struct feature *feature = find_feature(module, address, size, &offset);
+    if (feature == NULL) return GC_ERR_INVALID_ADDRESS;
+    if (module->class->set == NULL || !feature_is_writable(feature))
+        return fail(GC_ERR_ACCESS_DENIED, "%s of the %s module is read-only", feature->name, module->class->name);
+    if (offset != 0 || size != sizeof value)
+        return fail(GC_ERR_INVALID_ADDRESS, "%s is written whole, as %zu bytes", feature->name, sizeof value);
+    memcpy(&value, buffer, sizeof value);
+    return module->class->set(module, feature->command, value);
 }
 
 static GC_ERROR read_port(struct module *module, uint64_t address, void *buffer, size_t *size) {
     if (buffer == NULL || size == NULL) return fail(GC_ERR_INVALID_PARAMETER, "a pointer is NULL");
     if (is_remote(module)) return gvcp_read(&device_of(module)->gvcp, address, buffer, *size);
-    return read_own(module, address, buffer, size);
+    return read_own(module, address, buffer, *size);
 }
 
 static GC_ERROR write_port(struct module *module, uint64_t address, const void *buffer, const size_t *size) {
     if (buffer == NULL || size == NULL) return fail(GC_ERR_INVALID_PARAMETER, "a pointer is NULL");
-    if (!is_remote(module))
-        return fail(GC_ERR_ACCESS_DENIED, "the %s module has read-only features", module->class->name);
+    if (!is_remote(module)) return write_own(module, address, buffer, *size);
     struct device *device = device_of(module);
     if (!device_may_write(device))
         return fail(GC_ERR_ACCESS_DENIED, "%s was opened read-only", device->gvcp.who);
@@ -130,28 +153,18 @@ GC_API GCGetPortURL(PORT_HANDLE handle, char *url, size_t *size) {
     return module_return(module, result == GC_ERR_SUCCESS ? copy_text(text, url, size) : result);
 }
 
-/* Splits "Local:name;address;length"; the numbers are hexadecimal. */
-static bool parse_local(const char *url, char *name, uint64_t *address, uint64_t *length) {
-    unsigned long long first = 0, second = 0;
-    if (strncasecmp(url, "local:", 6) != 0) return false;
-    const char *rest = url + 6 + strspn(url + 6, "/");
-    if (sscanf(rest, "%255[^;];%llx;%llx", name, &first, &second) != 3) return false;
-    *address = first;
-    *length = second;
-    return true;
-}
-
-static GC_ERROR answer_url(const char *url, int32_t command, const struct answer *answer) {
-    char name[256] = "";
-    uint64_t address = 0, length = 0;
-    if (command == URL_INFO_URL) return answer_text(answer, url);
-    if (!parse_local(url, name, &address, &length))
-        return fail(GC_ERR_NOT_AVAILABLE, "'%s' is not in the device's own memory", url);
+static GC_ERROR answer_url(const char *text, int32_t command, const struct answer *answer) {
+    struct url url;
+    if (command == URL_INFO_URL) return answer_text(answer, text);
+    if (!url_parse(text, &url))
+        return fail(GC_ERR_NOT_AVAILABLE, "'%s' does not say where the description lies", text);
+    if (command == URL_INFO_SCHEME) return answer_i32(answer, url.scheme);
+    if (url.scheme != URL_SCHEME_LOCAL)
+        return fail(GC_ERR_NOT_AVAILABLE, "'%s' is not in the device's own memory", text);
     switch (command) {
-        case URL_INFO_FILE_REGISTER_ADDRESS: return answer_u64(answer, address);
-        case URL_INFO_FILE_SIZE: return answer_u64(answer, length);
-        case URL_INFO_SCHEME: return answer_i32(answer, URL_SCHEME_LOCAL);
-        case URL_INFO_FILENAME: return answer_text(answer, name);
+        case URL_INFO_FILE_REGISTER_ADDRESS: return answer_u64(answer, url.address);
+        case URL_INFO_FILE_SIZE: return answer_u64(answer, url.length);
+        case URL_INFO_FILENAME: return answer_text(answer, url.name);
         default: return fail(GC_ERR_NOT_AVAILABLE, "URL information %d is not known", command);
     }
 }
@@ -198,7 +211,8 @@ static GC_ERROR port_info(struct module *module, int32_t command, const struct a
         case PORT_INFO_BIG_ENDIAN: return answer_bool(answer, is_remote(module));
         case PORT_INFO_ACCESS_READ: return answer_bool(answer, 1);
         case PORT_INFO_ACCESS_WRITE:
-            return answer_bool(answer, is_remote(module) && device_may_write(device_of(module)));
+            return answer_bool(answer, is_remote(module) ? device_may_write(device_of(module))
+                                                         : module->class->set != NULL);
         case PORT_INFO_ACCESS_NA:
         case PORT_INFO_ACCESS_NI: return answer_bool(answer, 0);
         default: return answer_unknown(command);

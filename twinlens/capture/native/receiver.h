@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "assembly.h"
+#include "gvcp.h"
 
 struct receiver;
 
@@ -15,10 +16,13 @@ struct receiver_terms {
     pthread_cond_t *delivered;
     struct buffer_pool *pool;
     struct in_addr local;
-    struct in_addr camera; /* packets of others are dropped */
-    uint32_t packet_size;  /* as SCPS counts: with IP, UDP and GVSP headers */
-    uint64_t frame_count;  /* GENTL_INFINITE, or stop taking blocks after so many */
-    const char *who;       /* for error texts */
+    struct in_addr camera;   /* packets of others are dropped */
+    uint32_t packet_size;    /* as SCPS counts: with IP, UDP and GVSP headers */
+    uint32_t receive_buffer; /* bytes of socket memory to ask for */
+    struct gvcp *gvcp;       /* control channel, for asking for lost packets */
+    bool resends;            /* the camera offers that */
+    uint64_t frame_count;    /* GENTL_INFINITE, or stop taking blocks after so many */
+    const char *who;         /* for error texts */
 };
 
 /* Opens the socket and starts the thread; `port` and `granted_bytes` of socket memory are reported. */

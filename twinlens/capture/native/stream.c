@@ -1,73 +1,16 @@
-/* DS...: the stream's life, acquisition and information. Buffers are in queues.c, the event in events.c. */
+/* DS...: the stream's life and acquisition. Information is in stream_info.c, buffers in queues.c, the event in
+ * events.c. */
 #include "stream.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "errors.h"
+#include "events.h"
 #include "system.h"
 
-enum { LEAST_BUFFERS = 4, SMALLEST_PACKET = 128 };
-
-static const struct feature features[] = {
-    {"StreamID", FEATURE_TEXT, STREAM_INFO_ID, "Identifies this stream"},
-    {"StreamType", FEATURE_TEXT, STREAM_INFO_TLTYPE, "Transport layer"},
-    {"StreamIsGrabbing", FEATURE_INTEGER, STREAM_INFO_IS_GRABBING, "1 while acquisition runs"},
-    {"StreamAnnouncedBufferCount", FEATURE_INTEGER, STREAM_INFO_NUM_ANNOUNCED, "Buffers announced"},
-    {"StreamInputBufferCount", FEATURE_INTEGER, STREAM_INFO_NUM_QUEUED, "Buffers that wait to be filled"},
-    {"StreamOutputBufferCount", FEATURE_INTEGER, STREAM_INFO_NUM_AWAIT_DELIVERY, "Buffers that wait to be fetched"},
-    {"StreamDeliveredFrameCount", FEATURE_INTEGER, STREAM_INFO_TOTAL_DELIVERED,
-     "Frames delivered since the stream was opened, incomplete ones included"},
-    {"StreamIncompleteFrameCount", FEATURE_INTEGER, STREAM_INFO_INCOMPLETE, "Of those, frames with packets missing"},
-    {"StreamLostPacketCount", FEATURE_INTEGER, STREAM_INFO_LOST_PACKETS, "Packets missing in frames that were seen"},
-    {"StreamUnderrunCount", FEATURE_INTEGER, STREAM_INFO_NUM_UNDERRUN, "Frames that found no queued buffer"},
-    {"StreamPacketSize", FEATURE_INTEGER, STREAM_INFO_PACKET_SIZE, "Bytes per packet with IP, UDP and GVSP headers"},
-    {"StreamReceiveBufferSize", FEATURE_INTEGER, STREAM_INFO_RECEIVE_BUFFER, "Bytes of socket memory granted"},
-};
-static const struct description description = {
-    .model = "Stream",
-    .port_name = "StreamPort",
-    .module = "TLDataStream",
-    .features = features,
-    .feature_count = sizeof features / sizeof *features,
-};
-
-static GC_ERROR answer_locked(const struct stream *stream, int32_t command, const struct answer *answer) {
-    const struct buffer_pool *pool = &stream->pool;
-    switch (command) {
-        case STREAM_INFO_ID: return answer_text(answer, STREAM_ID);
-        case STREAM_INFO_TLTYPE: return answer_text(answer, TRANSPORT);
-        case STREAM_INFO_NUM_DELIVERED: return answer_u64(answer, pool->total.delivered - stream->then.delivered);
-        case STREAM_INFO_NUM_UNDERRUN: return answer_u64(answer, pool->total.underruns);
-        case STREAM_INFO_NUM_STARTED: return answer_u64(answer, pool->total.started - stream->then.started);
-        case STREAM_INFO_NUM_ANNOUNCED:
-            return answer_size(answer, pool_count(pool, PLACE_CLIENT) + pool_count(pool, PLACE_INPUT) +
-                                           pool_count(pool, PLACE_FILLING) + pool_count(pool, PLACE_OUTPUT));
-        case STREAM_INFO_NUM_QUEUED: return answer_size(answer, pool_count(pool, PLACE_INPUT));
-        case STREAM_INFO_NUM_AWAIT_DELIVERY: return answer_size(answer, pool_count(pool, PLACE_OUTPUT));
-        case STREAM_INFO_IS_GRABBING: return answer_bool(answer, stream->receiver != NULL);
-        case STREAM_INFO_DEFINES_PAYLOADSIZE: return answer_bool(answer, 0);
-        case STREAM_INFO_PAYLOAD_SIZE: return fail(GC_ERR_NOT_AVAILABLE, "the camera's PayloadSize feature says it");
-        case STREAM_INFO_NUM_CHUNKS_MAX: return answer_size(answer, 0);
-        case STREAM_INFO_BUF_ANNOUNCE_MIN: return answer_size(answer, LEAST_BUFFERS);
-        case STREAM_INFO_BUF_ALIGNMENT: return answer_size(answer, 1);
-        case STREAM_INFO_INCOMPLETE: return answer_u64(answer, pool->total.incomplete);
-        case STREAM_INFO_LOST_PACKETS: return answer_u64(answer, pool->total.lost_packets);
-        case STREAM_INFO_TOTAL_DELIVERED: return answer_u64(answer, pool->total.delivered);
-        case STREAM_INFO_PACKET_SIZE: return answer_u64(answer, stream->packet_size);
-        case STREAM_INFO_RECEIVE_BUFFER: return answer_u64(answer, stream->receive_buffer);
-        default: return answer_unknown(command);
-    }
-}
-
-static GC_ERROR stream_info(struct module *module, int32_t command, const struct answer *answer) {
-    struct stream *stream = (struct stream *)module;
-    pthread_mutex_lock(&stream->lock);
-    GC_ERROR result = answer_locked(stream, command, answer);
-    pthread_mutex_unlock(&stream->lock);
-    return result;
-}
+enum { SMALLEST_PACKET = 128, SOCKET_MEMORY = 16 << 20 };
+enum { REGISTER_CAPABILITY = 0x0934, RESEND_CAPABILITY = 1 << 2 };
 
 static struct device *device_of(struct stream *stream) { return (struct device *)stream->module.parent; }
 
@@ -109,21 +52,19 @@ static void stream_destroy(struct module *module) {
 static const struct module_class stream_class = {
     .kind = KIND_STREAM,
     .name = "data stream",
-    .description = &description,
+    .description = &stream_description,
     .info = stream_info,
+    .set = stream_set,
     .interrupt = stream_interrupt,
     .destroy = stream_destroy,
 };
 
 static void init_stream(struct stream *stream) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&stream->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    monotonic_condition_init(&stream->changed);
     pthread_mutex_init(&stream->control, NULL);
     pthread_mutex_init(&stream->lock, NULL);
     pool_init(&stream->pool);
+    stream->receive_buffer_request = SOCKET_MEMORY;
 }
 
 GC_ERROR stream_open(struct device *device, DS_HANDLE *handle) {
@@ -175,6 +116,13 @@ static GC_ERROR read_packet_size(struct device *device, uint32_t *packet_size) {
                 device->gvcp.who, *packet_size, SMALLEST_PACKET);
 }
 
+/* Bit 29 of the capability register, counted from the highest; a camera without the register resends nothing. */
+static bool offers_resend(struct device *device) {
+    uint32_t capability = 0;
+    return gvcp_read_register(&device->gvcp, REGISTER_CAPABILITY, &capability) == GC_ERR_SUCCESS &&
+           (capability & RESEND_CAPABILITY) != 0;
+}
+
 static GC_ERROR direct_stream(struct device *device, struct in_addr local, uint16_t port) {
     GC_ERROR result = gvcp_write_register(&device->gvcp, REGISTER_STREAM_DESTINATION, ntohl(local.s_addr));
     return result == GC_ERR_SUCCESS ? gvcp_write_register(&device->gvcp, REGISTER_STREAM_PORT, port) : result;
@@ -197,6 +145,7 @@ static GC_ERROR start(struct stream *stream, uint64_t frame_count) {
     pthread_mutex_lock(&stream->lock);
     GC_ERROR result = check_startable(stream);
     stream->then = stream->pool.total;
+    receive_buffer = stream->receive_buffer_request;
     pthread_mutex_unlock(&stream->lock);
     if (result == GC_ERR_SUCCESS) result = read_packet_size(device, &packet_size);
     if (result != GC_ERR_SUCCESS) return result;
@@ -207,6 +156,9 @@ static GC_ERROR start(struct stream *stream, uint64_t frame_count) {
         .local = gvcp_local_address(&device->gvcp),
         .camera = device->identity.address.sin_addr,
         .packet_size = packet_size,
+        .receive_buffer = receive_buffer,
+        .gvcp = &device->gvcp,
+        .resends = offers_resend(device),
         .frame_count = frame_count,
         .who = device->gvcp.who,
     };

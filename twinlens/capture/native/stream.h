@@ -15,6 +15,12 @@ enum {
     STREAM_INFO_TOTAL_DELIVERED,
     STREAM_INFO_PACKET_SIZE,
     STREAM_INFO_RECEIVE_BUFFER,
+    STREAM_INFO_RECEIVE_BUFFER_REQUEST,
+    STREAM_INFO_LOST_FRAMES,
+    STREAM_INFO_RESENDS_ASKED,
+    STREAM_INFO_RESENDS_RECOVERED,
+    STREAM_INFO_DUPLICATES,
+    STREAM_INFO_INVALID,
 };
 
 struct event;
@@ -32,11 +38,16 @@ struct stream {
     struct stream_counters then; /* the totals when acquisition started last */
     uint32_t packet_size;        /* SCPS in use */
     uint32_t receive_buffer;     /* bytes of socket memory granted */
+    uint32_t receive_buffer_request;
 };
+
+extern const struct description stream_description;
+GC_ERROR stream_info(struct module *, int32_t command, const struct answer *);
+GC_ERROR stream_set(struct module *, int32_t command, uint64_t value);
 
 GC_ERROR stream_open(struct device *, DS_HANDLE *);
 
-/* The packet size for the path to this camera, written to it: 8000 where it passes, else 1500. */
+/* The packet size for the path to this camera, written to it: 8000, or the largest below that passes. */
 GC_ERROR packet_size_negotiate(struct device *, uint32_t *packet_size);
 
 #endif

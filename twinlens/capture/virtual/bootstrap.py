@@ -24,8 +24,11 @@ _GEV_VERSION = 0x0001_0002
 _BIG_ENDIAN_UTF8 = 0x8000_0001
 _PERSISTENT_IP = 0x1
 # User name, serial number, link speed, CCP owner readable, WRITEMEM, several registers per command.
-# Not set, because not there: packet resend, events, actions, pending acknowledge.
 _CAPABILITIES = 0x8000_0000 | 0x4000_0000 | 0x1000_0000 | 0x0800_0000 | 0x2 | 0x1
+_CAN_RESEND, _CAN_SAY_PENDING, _CAN_ACT, _CAN_ACT_LATER, _CAN_PTP = 1 << 2, 1 << 5, 1 << 6, 1 << 17, 1 << 19
+_PENDING_ENABLE = 0x2
+PTP_DISABLED, PTP_SLAVE = 0, 4
+"""Values of PtpStatus."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class Identity:
     address: str
     serial: str
     user_name: str
+    first_address: str = ""
+    """The address at first power-up, where a host has given the camera another one since."""
     vendor: str = "twinlens"
     model: str = "MER-530-20GM-virtual"
     version: str = "virtual 1.0"
@@ -54,13 +59,46 @@ class Identity:
     @property
     def mac(self) -> bytes:
         """A locally administered address of its own: hosts list cameras with equal MACs once."""
-        digest = zlib.crc32(f"{self.serial}@{self.address}".encode())
+        digest = zlib.crc32(f"{self.serial}@{self.first_address or self.address}".encode())
         return b"\x02T" + digest.to_bytes(4, "big")
 
 
-def bootstrap_registers(identity: Identity, *, netmask: str, url: str) -> tuple[Register, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """The optional parts of GigE Vision that one camera has."""
+
+    resend: bool = True
+    action: bool = True
+    ptp: bool = False
+    """Also brings scheduled action commands."""
+    slow_command_ms: int = 0
+    """Longest time a command may take; above 0 such commands are acknowledged as pending first."""
+
+    @property
+    def bits(self) -> int:
+        """The GVCP capability register."""
+        can = (
+            (self.resend, _CAN_RESEND),
+            (self.slow_command_ms > 0, _CAN_SAY_PENDING),
+            (self.action, _CAN_ACT),
+            (self.ptp, _CAN_PTP),
+            (self.ptp and self.action, _CAN_ACT_LATER),
+        )
+        return _CAPABILITIES | sum(bit for is_able, bit in can if is_able)
+
+
+def bootstrap_registers(
+    identity: Identity, *, netmask: str, url: str, abilities: Abilities | None = None
+) -> tuple[Register, ...]:
     """All bootstrap registers of one camera; `url` says where its XML lies."""
-    return (*_identity(identity, netmask, url), *_capabilities(), *_control(), *_stream())
+    able = abilities or Abilities()
+    return (
+        *_identity(identity, netmask, url),
+        *_capabilities(able),
+        *_control(able),
+        *(_action() if able.action else ()),
+        *_stream(),
+    )
 
 
 def _identity(identity: Identity, netmask: str, url: str) -> tuple[Register, ...]:
@@ -93,18 +131,18 @@ def _identity(identity: Identity, netmask: str, url: str) -> tuple[Register, ...
     )
 
 
-def _capabilities() -> tuple[Register, ...]:
+def _capabilities(able: Abilities) -> tuple[Register, ...]:
     return (
         Register(name="GevMessageChannelCount", address=0x0900),
         Register(name="GevStreamChannelCount", address=0x0904, value=1),
-        Register(name="GevActionSignalCount", address=0x0908),
+        Register(name="GevActionSignalCount", address=0x0908, value=int(able.action)),
         Register(name="GevStreamChannelCapability", address=0x092C),
         Register(name="GevMessageChannelCapability", address=0x0930),
-        Register(name="GevGVCPCapability", address=0x0934, value=_CAPABILITIES),
+        Register(name="GevGVCPCapability", address=0x0934, value=able.bits),
     )
 
 
-def _control() -> tuple[Register, ...]:
+def _control(able: Abilities) -> tuple[Register, ...]:
     return (
         Register(
             name="GevHeartbeatTimeout",
@@ -117,8 +155,8 @@ def _control() -> tuple[Register, ...]:
         Register(name="GevTimestampControl", address=0x0944, writable=True, maximum=3, is_command=True),
         Register(name="GevTimestampValue", address=0x0948, length=8),
         Register(name="GevDiscoveryAckDelay", address=0x0950),
-        Register(name="GevGVCPConfiguration", address=0x0954, writable=True, maximum=0),
-        Register(name="GevGVCPPendingTimeout", address=0x0958),
+        Register(name="GevGVCPConfiguration", address=0x0954, writable=True, allowed=(0, _PENDING_ENABLE)),
+        Register(name="GevGVCPPendingTimeout", address=0x0958, value=able.slow_command_ms),
         Register(name="GevControlSwitchoverKey", address=0x095C),
         Register(name="GevCCP", address=0x0A00, writable=True, maximum=0xFFFF_0007),
         Register(name="GevPrimaryApplicationSocket", address=0x0A04),
@@ -128,6 +166,14 @@ def _control() -> tuple[Register, ...]:
         Register(name="GevMCDA", address=0x0B10, writable=True),
         Register(name="GevMCTT", address=0x0B14, writable=True),
         Register(name="GevMCRC", address=0x0B18, writable=True),
+    )
+
+
+def _action() -> tuple[Register, ...]:
+    return (
+        Register(name="ActionDeviceKey", address=0x090C, writable=True),
+        Register(name="ActionGroupKey", address=0x9800, writable=True),
+        Register(name="ActionGroupMask", address=0x9804, writable=True),
     )
 
 

@@ -1,44 +1,28 @@
-"""One virtual GigE Vision camera: its sockets and the thread that answers on them."""
+"""One virtual GigE Vision camera: its sockets, the thread that answers on them, and its power supply."""
 
 import logging
-import selectors
 import threading
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from twinlens.capture.virtual import bootstrap, discovery, gvcp
-from twinlens.capture.virtual.control import Control
-from twinlens.capture.virtual.firmware import Firmware
-from twinlens.capture.virtual.sender import PacedSender
+from twinlens.capture.virtual import bootstrap, gvcp
+from twinlens.capture.virtual.body import Body, Move
+from twinlens.capture.virtual.camera_log import CameraLog
+from twinlens.capture.virtual.camera_settings import VirtualCameraSettings
+from twinlens.capture.virtual.faults import Faults
+from twinlens.capture.virtual.firmware import Surroundings
+from twinlens.capture.virtual.lines import Pulse
 from twinlens.capture.virtual.source import ImageSource
 from twinlens.errors import CaptureError
-from twinlens.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_TICK_S = 0.1
-_JOIN_TIMEOUT_S = 5.0
+__all__ = ["VirtualCamera", "VirtualCameraSettings"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class VirtualCameraSettings(Settings):
-    """How a virtual camera behaves on the network."""
-
-    bytes_per_s: float = 125e6
-    """Pace of the stream: what a 1 GbE link carries."""
-    use_segmentation: bool = True
-    """Hand the kernel many packets at once (UDP_SEGMENT). Receivers that read raw packets need False."""
-    trigger_queue: int = 4
-    """Triggers that may wait while a frame is being sent."""
-    user_name: str = ""
-    """DeviceUserID after power-up."""
-
-    def check(self) -> None:
-        """Raise `SettingsError` where a value cannot work."""
-        self.require("bytes_per_s", minimum=1e5, maximum=1e11)
-        self.require("trigger_queue", minimum=1, maximum=1000)
+_JOIN_TIMEOUT_S = 10.0
 
 
 class VirtualCamera:
@@ -52,33 +36,32 @@ class VirtualCamera:
         serial: str = "VA0001",
         port: int = gvcp.GVCP_PORT,
         settings: VirtualCameraSettings | None = None,
+        faults: Faults | None = None,
+        log_path: Path | None = None,
     ) -> None:
         """Start answering.
 
         Raises:
             SettingsError: no such address, or the serial number is empty or too long.
-            HostLimitError: address or port cannot be used.
+            HostLimitError: address or port cannot be used, or the log cannot be written.
         """
-        settings = settings or VirtualCameraSettings()
         self.serial = serial
-        self.address = address
-        self._interface, netmask = discovery.interface_of(address)
-        identity = bootstrap.Identity(address=address, serial=serial, user_name=settings.user_name)
-        with ExitStack() as opened:
-            self._own = opened.enter_context(discovery.control_socket(address, port))
-            self._ear = opened.enter_context(discovery.broadcast_socket(port))
-            sender = PacedSender(
-                address, bytes_per_s=settings.bytes_per_s, use_segmentation=settings.use_segmentation
-            )
-            opened.callback(sender.close)
-            self._firmware = Firmware(
-                source, sender, identity=identity, netmask=netmask, queue_length=settings.trigger_queue
-            )
-            opened.callback(self._firmware.close)
-            self._opened = opened.pop_all()
-        self._control = Control(self._firmware.registers, on_owner_change=self._firmware.free)
+        self._source, self._port = source, port
+        self._settings = settings or VirtualCameraSettings()
+        self._faults = faults or Faults()
+        self._identity = bootstrap.Identity(
+            address=address, serial=serial, user_name=self._settings.user_name, first_address=address
+        )
+        self._sinks: tuple[Callable[[Pulse], None], ...] = ()
+        self.log = CameraLog(log_path)
+        """What the camera really did."""
+        self._is_unplugged, self._is_closing = threading.Event(), threading.Event()
         self.failure: BaseException | None = None
-        self._is_closing = threading.Event()
+        try:
+            self._body: Body | None = self._boot()
+        except BaseException:
+            self.log.close()
+            raise
         self._thread = threading.Thread(target=self._live, name=f"camera {serial}", daemon=True)
         self._thread.start()
 
@@ -90,16 +73,36 @@ class VirtualCamera:
     ) -> None:
         self.close()
 
+    @property
+    def address(self) -> str:
+        """Where the camera answers, as long as it has power."""
+        return self._identity.address
+
+    @property
+    def is_powered(self) -> bool:
+        """False from unplugging to plugging in again."""
+        return self._body is not None and not self._is_unplugged.is_set()
+
+    def receive(self, pulse: Pulse) -> None:
+        """Take a pulse at Line0."""
+        body = self._body
+        if body is not None and self.is_powered:
+            body.firmware.trigger_input.receive(pulse)
+
+    def connect(self, sink: Callable[[Pulse], None]) -> None:
+        """Hand every pulse of Line1 to `sink` from now on."""
+        self._sinks = (*self._sinks, sink)
+
     def close(self) -> None:
         """Leave the network; raise `CaptureError` if one of the camera's threads had failed."""
         self._is_closing.set()
         self._thread.join(_JOIN_TIMEOUT_S)
-        self._opened.close()
+        self.log.close()
         self.check()
 
     def check(self) -> None:
         """Raise `CaptureError` if one of the camera's threads has failed."""
-        failure = self.failure or self._firmware.failure
+        failure = self.failure or (self._body.firmware.failure if self._body is not None else None)
         if failure is not None:
             raise CaptureError(
                 f"virtual camera {self.serial} failed: {failure!r}", hint="start it again; the log has the trace"
@@ -107,28 +110,53 @@ class VirtualCamera:
 
     def _live(self) -> None:
         try:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._own, selectors.EVENT_READ)
-                selector.register(self._ear, selectors.EVENT_READ)
-                while not self._is_closing.is_set():
-                    for key, _events in selector.select(_TICK_S):
-                        self._listen(is_broadcast=key.fileobj is self._ear)
-                    self._control.check_heartbeat()
+            while not self._is_closing.is_set():
+                if self._body is None:
+                    self._wait_for_power()
+                elif self._is_unplugged.is_set():
+                    self._cut()
+                elif (move := self._body.listen()) is not None:
+                    self._move(move)
         except Exception as error:  # the top of a thread: kept for whoever closes the camera
             log.exception("virtual camera %s ended", self.serial)
             self.failure = error
+        finally:
+            self._cut()
 
-    def _listen(self, *, is_broadcast: bool) -> None:
-        try:
-            if is_broadcast:
-                datagram, peer, interface = discovery.receive_broadcast(self._ear)
-                # With two links, a camera that answers on both is listed twice.
-                if self._interface not in (0, interface) or datagram[2:4] != b"\x00\x02":
-                    return
-            else:
-                datagram, peer = self._own.recvfrom(2048)
-            answer = self._control.answer(datagram, peer)
-            if answer is not None:
-                self._own.sendto(answer, peer)
-        except OSError as error:  # the host went away, or its network did; it will ask again
-            log.debug("camera %s: %s", self.serial, error)
+    def _boot(self) -> Body:
+        around = Surroundings(log=self.log, emit=self._emit, unplug=self._is_unplugged.set)
+        return Body(
+            self._source,
+            self._identity,
+            port=self._port,
+            settings=self._settings,
+            faults=self._faults,
+            around=around,
+            is_dead=self._is_unplugged.is_set,
+        )
+
+    def _emit(self, pulse: Pulse) -> None:
+        for sink in self._sinks:
+            sink(pulse)
+
+    def _cut(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            self.failure = self.failure or body.firmware.failure
+            body.close()
+            self.log.flush()
+
+    def _wait_for_power(self) -> None:
+        self._is_closing.wait(self._faults.replug_after_s or None)
+        if not self._is_closing.is_set():
+            self._faults = replace(self._faults, unplug_after_frames=-1)
+            self._is_unplugged.clear()
+            self._body = self._boot()
+            log.info("virtual camera %s is plugged in again", self.serial)
+
+    def _move(self, move: Move) -> None:
+        log.info("virtual camera %s moves from %s to %s", self.serial, self.address, move.address)
+        self._cut()
+        self._identity = replace(self._identity, address=move.address)
+        self._body = self._boot()
+        self._body.say(move.unsaid)

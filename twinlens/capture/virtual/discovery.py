@@ -9,7 +9,7 @@ from twinlens.errors import HostLimitError, SettingsError
 
 _BROADCAST = "255.255.255.255"
 _IP_PKTINFO = 8
-_SIOCGIFADDR, _SIOCGIFNETMASK = 0x8915, 0x891B
+_SIOCGIFADDR, _SIOCGIFBRDADDR, _SIOCGIFNETMASK = 0x8915, 0x8919, 0x891B
 
 
 def control_socket(address: str, port: int) -> socket.socket:
@@ -22,21 +22,31 @@ def control_socket(address: str, port: int) -> socket.socket:
     return _bound(own, address, port)
 
 
-def broadcast_socket(port: int) -> socket.socket:
-    """A UDP socket that hears what is broadcast to `port`; every camera has one, and each hears everything.
+def broadcast_sockets(interface: int, port: int) -> list[socket.socket]:
+    """UDP sockets that hear what is broadcast to `port`, to everyone or to the interface's network only.
+
+    Every camera has its own, and each hears everything.
 
     Raises:
         HostLimitError: another program keeps the port for itself.
     """
-    ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    ear.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-    ear.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-    return _bound(ear, _BROADCAST, port)
+    ears: list[socket.socket] = []
+    try:
+        for address in (_BROADCAST, *_network_broadcast(interface)):
+            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ear.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            ear.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+            ears.append(_bound(ear, address, port))
+    except HostLimitError:
+        for ear in ears:
+            ear.close()
+        raise
+    return ears
 
 
-def receive_broadcast(ear: socket.socket) -> tuple[bytes, tuple[str, int], int]:
-    """(datagram, sender, index of the interface it came in by)."""
+def receive(ear: socket.socket) -> tuple[bytes, tuple[str, int], int]:
+    """(datagram, sender, index of the interface it came in by; 0 where the socket does not tell)."""
     datagram, ancillary, _flags, peer = ear.recvmsg(2048, socket.CMSG_SPACE(12))
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
@@ -67,6 +77,18 @@ def interface_of(address: str) -> tuple[int, str]:
             if IPv4Address(address) in IPv4Network((int.from_bytes(own, "big"), netmask), strict=False):
                 return index, netmask
     return 0, "255.255.255.255"
+
+
+def _network_broadcast(interface: int) -> list[str]:
+    """The interface's own broadcast address; the loopback has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            name = socket.if_indextoname(interface)
+            found = fcntl.ioctl(probe, _SIOCGIFBRDADDR, struct.pack("256s", name.encode()[:15]))[20:24]
+        except OSError:
+            return []
+    address = str(IPv4Address(found))
+    return [] if address in ("0.0.0.0", _BROADCAST) or address.startswith("127.") else [address]  # noqa: S104
 
 
 def _is_one_host(address: str) -> bool:

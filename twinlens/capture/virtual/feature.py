@@ -9,7 +9,7 @@ FeatureKind = Literal["integer", "float", "enumeration", "boolean", "command", "
 Access = Literal["RO", "RW", "WO"]
 
 _FIRST_ADDRESS = 0x0002_0000
-_NOT_IN_USER_SET = ("TLParamsLocked", "UserSetSelector")
+_NOT_IN_USER_SET = ("TLParamsLocked", "UserSetSelector", "PtpEnable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Feature:
     """(lowest, highest) bit in a shared register, counted from the least significant."""
     length: int = 4
     command: int = 1
+    selects: tuple[str, ...] = ()
+    """The features whose value belongs to this selector's present value."""
     about: str = ""
 
     @property

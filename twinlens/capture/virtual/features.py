@@ -3,28 +3,48 @@
 Names follow SFNC 2.x and, where Daheng's MERCURY differs, MERCURY; names starting with "Twin" exist only here.
 """
 
-from twinlens.capture.virtual import bootstrap
 from twinlens.capture.virtual.feature import Feature
+from twinlens.capture.virtual.transport_features import transport_features
+from twinlens.capture.virtual.trigger_features import trigger_features
 
-MONO8 = 0x0108_0001
-"""PFNC code of the one pixel format."""
+PIXEL_FORMATS = {
+    "Mono8": 0x0108_0001,
+    "Mono10": 0x0110_0003,
+    "Mono10p": 0x010A_0046,
+    "Mono10Packed": 0x010C_0004,
+}
+"""PFNC codes; bits 16 to 23 are the bits a pixel takes."""
 EXPOSURE_MIN_US, EXPOSURE_MAX_US = 5.0, 1_000_000.0
 RATE_MAX_HZ = 20.0
 GAIN_MAX_DB = 24.0
+BLACK_LEVEL_MAX_DN = 64.0
 WIDTH_STEP, HEIGHT_STEP = 4, 2
 WIDTH_MIN, HEIGHT_MIN = 16, 2
 _OFF_ON = (("Off", 0), ("On", 1))
 
 
-def feature_table(shape_hw: tuple[int, int], *, scene_count: int, mirror_state_count: int) -> tuple[Feature, ...]:
+def payload_bytes(pixel_format: int, pixels: int) -> int:
+    """What so many pixels take, bytes; packed ones follow each other without padding."""
+    bits = pixel_format >> 16 & 0xFF
+    return -(-pixels * bits // 8)
+
+
+def feature_table(
+    shape_hw: tuple[int, int],
+    *,
+    scene_count: int,
+    mirror_state_count: int,
+    offers_action: bool = True,
+    offers_ptp: bool = False,
+) -> tuple[Feature, ...]:
     """All features of a camera with this sensor in front of this many scenes and mirror states."""
     return (
         *_device(),
         *_image_format(shape_hw),
         *_acquisition(),
-        *_trigger(),
+        *trigger_features(offers_action=offers_action),
         *_analog(),
-        *_transport(),
+        *transport_features(offers_ptp=offers_ptp),
         *_user_set(),
         *_twin(scene_count, mirror_state_count),
     )
@@ -40,6 +60,8 @@ def _device() -> tuple[Feature, ...]:
         ),
         Feature(name="DeviceID", category=group, kind="text", access="RO", register="DeviceSerialNumber"),
         Feature(name="DeviceUserID", category=group, kind="text", register="DeviceUserID"),
+        Feature(name="DeviceTemperatureSelector", category=group, kind="enumeration", entries=(("Mainboard", 0),)),
+        Feature(name="DeviceTemperature", category=group, kind="float", access="RO", maximum=120, unit="C"),
     )
 
 
@@ -93,8 +115,8 @@ def _image_format(shape_hw: tuple[int, int]) -> tuple[Feature, ...]:
             name="PixelFormat",
             category=group,
             kind="enumeration",
-            value=MONO8,
-            entries=(("Mono8", MONO8),),
+            value=PIXEL_FORMATS["Mono8"],
+            entries=tuple(PIXEL_FORMATS.items()),
             is_locked=True,
         ),
     )
@@ -151,37 +173,20 @@ def _acquisition() -> tuple[Feature, ...]:
     )
 
 
-def _trigger() -> tuple[Feature, ...]:
-    group = "TriggerControl"
-    sources = (("Software", 0), ("Line0", 1), ("Line2", 2), ("Line3", 3))
-    edges = (("RisingEdge", 0), ("FallingEdge", 1))
-    return (
-        Feature(
-            name="TriggerSelector",
-            category=group,
-            kind="enumeration",
-            entries=(("FrameStart", 0),),
-            is_locked=True,
-        ),
-        Feature(name="TriggerMode", category=group, kind="enumeration", entries=_OFF_ON),
-        Feature(
-            name="TriggerSource",
-            category=group,
-            kind="enumeration",
-            entries=sources,
-            about="The input lines exist; nothing is wired to them.",
-        ),
-        Feature(name="TriggerActivation", category=group, kind="enumeration", entries=edges),
-        Feature(name="TriggerSoftware", category=group, kind="command", access="WO"),
-    )
-
-
 def _analog() -> tuple[Feature, ...]:
     group = "AnalogControl"
     return (
         Feature(name="GainSelector", category=group, kind="enumeration", entries=(("AnalogAll", 0),)),
         Feature(name="Gain", category=group, kind="float", maximum=GAIN_MAX_DB, unit="dB"),
         Feature(name="GainAuto", category=group, kind="enumeration", entries=(("Off", 0),)),
+        Feature(name="BlackLevelSelector", category=group, kind="enumeration", entries=(("AnalogAll", 0),)),
+        Feature(
+            name="BlackLevel",
+            category=group,
+            kind="float",
+            maximum=BLACK_LEVEL_MAX_DN,
+            about="Kept and shown; the simulated sensor's offset does not follow it.",
+        ),
     )
 
 
@@ -214,69 +219,4 @@ def _twin(scene_count: int, mirror_state_count: int) -> tuple[Feature, ...]:
             access="RO",
             about="Triggers since AcquisitionStart that came too fast and made no frame.",
         ),
-    )
-
-
-def _transport() -> tuple[Feature, ...]:
-    group = "TransportLayerControl"
-    size_bits = (0, 15)
-    return (
-        Feature(name="PayloadSize", category=group, access="RO", unit="B"),
-        Feature(name="TLParamsLocked", category=group, maximum=1),
-        Feature(
-            name="GevSCPSPacketSize",
-            category=group,
-            register="GevSCPS",
-            bits=size_bits,
-            minimum=bootstrap.PACKET_SIZE_MIN,
-            maximum=bootstrap.PACKET_SIZE_MAX,
-            increment=bootstrap.PACKET_SIZE_STEP,
-            is_locked=True,
-            unit="B",
-            about="Size of a stream packet with its IP, UDP and GVSP headers.",
-        ),
-        Feature(name="GevSCPSFireTestPacket", category=group, kind="command", register="GevSCPS", bits=(31, 31)),
-        Feature(name="GevSCPSDoNotFragment", category=group, kind="boolean", register="GevSCPS", bits=(30, 30)),
-        Feature(
-            name="GevSCPD",
-            category=group,
-            register="GevSCPD",
-            maximum=1_000_000,
-            about="Pause between two stream packets, timestamp ticks.",
-        ),
-        Feature(name="GevSCDA", category=group, register="GevSCDA"),
-        Feature(name="GevSCPHostPort", category=group, register="GevSCPHostPort", maximum=0xFFFF),
-        Feature(name="GevCurrentIPAddress", category=group, access="RO", register="GevCurrentIPAddress"),
-        Feature(
-            name="GevHeartbeatTimeout",
-            category=group,
-            register="GevHeartbeatTimeout",
-            minimum=bootstrap.HEARTBEAT_MIN_MS,
-            unit="ms",
-        ),
-        Feature(
-            name="GevTimestampTickFrequency",
-            category=group,
-            access="RO",
-            register="GevTimestampTickFrequency",
-            length=8,
-            unit="Hz",
-        ),
-        Feature(
-            name="GevTimestampControlLatch",
-            category=group,
-            kind="command",
-            access="WO",
-            register="GevTimestampControl",
-            command=bootstrap.TIMESTAMP_LATCH,
-        ),
-        Feature(
-            name="GevTimestampControlReset",
-            category=group,
-            kind="command",
-            access="WO",
-            register="GevTimestampControl",
-            command=bootstrap.TIMESTAMP_RESET,
-        ),
-        Feature(name="GevTimestampValue", category=group, access="RO", register="GevTimestampValue", length=8),
     )

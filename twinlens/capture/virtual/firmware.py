@@ -1,43 +1,73 @@
 """What a camera does when its registers are written: region, exposure, trigger, stream and clock."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from twinlens.capture.virtual import bootstrap, features, genapi
-from twinlens.capture.virtual.bootstrap import Identity
-from twinlens.capture.virtual.feature import feature_registers
-from twinlens.capture.virtual.gvcp import RefusedError, Status
-from twinlens.capture.virtual.gvsp import Window
+from twinlens.capture.virtual import bootstrap, features, gvsp
+from twinlens.capture.virtual.action import concerns, read_action
+from twinlens.capture.virtual.bank import Bank
+from twinlens.capture.virtual.camera_log import CameraLog, LogEntry
+from twinlens.capture.virtual.camera_settings import VirtualCameraSettings
+from twinlens.capture.virtual.faults import Faults
+from twinlens.capture.virtual.gvcp import RefusedError, Request, Status, read_resend
+from twinlens.capture.virtual.lines import Pulse
+from twinlens.capture.virtual.oscillator import Oscillator
 from twinlens.capture.virtual.registers import RegisterFile
 from twinlens.capture.virtual.sender import PacedSender
 from twinlens.capture.virtual.source import ImageSource, Shot
 from twinlens.capture.virtual.streamer import Streamer, StreamPlan
+from twinlens.capture.virtual.trigger_input import TriggerInput
 
-_FILE_ADDRESS = 0x41A3_0000
-_FILE_NAME = "twinlens_virtual_1_0_0"
-_SOFTWARE = 0
+_WARM_UP_S = 600.0
+_COLD_C, _WARMTH_C = 32.0, 14.0
+"""Mainboard temperature at power-up, and how much it rises: plausible, not measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is around the firmware, and outlives a power cut."""
+
+    log: CameraLog
+    emit: Callable[[Pulse], None]
+    """Gets every pulse of the output Line1."""
+    unplug: Callable[[], None]
+    """Called, from the stream's thread, when the camera is to vanish."""
 
 
 class Firmware:
-    """The registers of one camera and the stream they steer."""
+    """The registers of one camera and the stream they steer, from power-up to power-down."""
 
     def __init__(
         self,
         source: ImageSource,
         sender: PacedSender,
+        registers: RegisterFile,
         *,
-        identity: Identity,
-        netmask: str,
-        queue_length: int,
+        settings: VirtualCameraSettings,
+        faults: Faults,
+        around: Surroundings,
     ) -> None:
-        """`queue_length` triggers may wait while a frame is being sent."""
-        self.registers = _register_file(source, identity, netmask)
+        self.registers = registers
+        self._settings = settings
+        self._faults = faults
+        self._around = around
         self._born_ns = time.monotonic_ns()
-        self._streamer = Streamer(source, sender, director=self, queue_length=queue_length)
-        self.registers.put("GevSCSP", sender.port)
+        self._sent_before = self._frames_sent()
+        self._is_gone = False
+        self._last_number = -1
+        self._oscillator = Oscillator(faults)
+        self._streamer = Streamer(
+            source, sender, director=self, queue_length=settings.trigger_queue, faults=faults, log=around.log
+        )
+        self.trigger_input = TriggerInput(registers, self._streamer, around.log, emit=around.emit)
+        self._chunks = Bank(registers, "ChunkSelector", ("ChunkEnable",), power_up={}, on_change=self._derive)
+        registers.put("GevSCSP", sender.port)
         self._add_checks()
         self._add_effects()
         self._derive()
+        self.tick()
 
     @property
     def failure(self) -> BaseException | None:
@@ -54,6 +84,70 @@ class Firmware:
         """End the stream thread."""
         self._streamer.close()
 
+    def tick(self) -> None:
+        """Refresh what changes by itself."""
+        age_s = (time.monotonic_ns() - self._born_ns) / 1e9
+        self.registers.put("DeviceTemperature", _COLD_C + _WARMTH_C * min(1.0, age_s / _WARM_UP_S))
+
+    def resend(self, request: Request, asker: str) -> None:
+        """Send packets again if `asker` is the host the stream goes to, and the camera can."""
+        if not self._faults.offers_resend:
+            return
+        block, first, last = read_resend(request.payload)
+        if asker in (self._host()[0], str(self._owner_address())):
+            self._streamer.resend(block, first, last)
+
+    def act(self, request: Request) -> bool:
+        """Obey an action command; False where it does not concern this camera.
+
+        Raises:
+            RefusedError: it is malformed, or scheduled and the clock follows no master or is past the time.
+        """
+        command = read_action(request)
+        if not (self.registers.integer("GevCCP") and concerns(command, self.registers)):
+            return False
+        at_ns = time.monotonic_ns()
+        if command.at_ticks is not None:
+            if not self._oscillator.follows_master:
+                raise RefusedError(Status.NO_REF_TIME)
+            now_ns, at_ns = at_ns, self._oscillator.host_ns(command.at_ticks)
+            if at_ns < now_ns:
+                raise RefusedError(Status.ACTION_LATE)
+        self.trigger_input.act(at_ns)
+        return True
+
+    def period_ns(self) -> int | None:
+        """Time between free-running frames, or None where triggers start frames."""
+        return None if self.registers.integer("TriggerMode") else self._frame_time_ns()
+
+    def packet_delay_ns(self) -> int:
+        """Pause between two packets; a tick is a nanosecond."""
+        limit = self._faults.unplug_after_frames
+        # Asked within every frame, so this is the place to vanish in the middle of one.
+        if 0 <= limit <= self._frames_sent() - self._sent_before and not self._is_gone:
+            self._vanish()
+        return self.registers.integer("GevSCPD")
+
+    def look(self, number: int) -> Shot:
+        """The shot of a trigger with the present settings."""
+        self._last_number = number
+        registers = self.registers
+        return Shot(
+            trigger_index=number,
+            scene_index=registers.integer("TwinSceneSelector"),
+            mirror_state_index=registers.integer("TwinMirrorStateSelector"),
+            exposure_us=registers.real("ExposureTime"),
+            gain_db=registers.real("Gain"),
+        )
+
+    def strobe(self, number: int, at_ns: int) -> None:
+        """An exposure begins."""
+        self.trigger_input.strobe(number, at_ns)
+
+    def clock(self, at_ns: int | None = None) -> int:
+        """The timestamp of something at a host time, ticks."""
+        return self._oscillator.stamp(at_ns)
+
     def _add_checks(self) -> None:
         size = self.registers.integer
         self.registers.is_locked = lambda: bool(self._streamer.is_acquiring or size("TLParamsLocked"))
@@ -64,66 +158,72 @@ class Firmware:
             OffsetY=lambda value: _check_fits(value, size("HeightMax") - size("Height")),
             GevSCPS=_check_packet_size,
             AcquisitionStart=self._check_may_start,
-            TriggerSoftware=self._check_may_trigger,
         )
 
     def _add_effects(self) -> None:
-        for name in ("Width", "Height", "AcquisitionFrameRate", "AcquisitionFrameRateMode", "ExposureTime"):
+        image = ("Width", "Height", "PixelFormat", "ChunkModeActive")
+        for name in (*image, "AcquisitionFrameRate", "AcquisitionFrameRateMode", "ExposureTime"):
             self.registers.effects[name] = lambda _value: self._derive()
         self.registers.effects.update(
             GevSCPHostPort=self._open_stream,
             GevSCPS=self._set_packet_size,
             GevTimestampControl=self._control_clock,
+            GevSupportedOptionSelector=lambda _value: self._derive(),
+            PtpEnable=self._follow_master,
             AcquisitionStart=lambda _value: self._start(),
             AcquisitionStop=lambda _value: self._streamer.stop(),
-            TriggerSoftware=lambda _value: self._trigger(),
             UserSetLoad=lambda _value: self._load_user_set(),
         )
 
     def _derive(self) -> None:
         """Registers that follow from others."""
         registers = self.registers
-        registers.put("PayloadSize", registers.integer("Width") * registers.integer("Height"))
+        pixels = registers.integer("Width") * registers.integer("Height")
+        registers.put("PayloadSize", features.payload_bytes(registers.integer("PixelFormat"), pixels))
         registers.put("CurrentAcquisitionFrameRate", 1e9 / self._frame_time_ns())
+        option = registers.integer("GevSupportedOptionSelector")
+        registers.put("GevSupportedOption", registers.integer("GevGVCPCapability") >> option & 1)
 
     def _frame_time_ns(self) -> int:
         registers = self.registers
         is_limited = registers.integer("AcquisitionFrameRateMode")
         rate_hz = registers.real("AcquisitionFrameRate") if is_limited else features.RATE_MAX_HZ
-        return int(max(1e9 / rate_hz, registers.real("ExposureTime") * 1e3))
-
-    def period_ns(self) -> int | None:
-        """Time between free-running frames, or None where triggers start frames."""
-        return None if self.registers.integer("TriggerMode") else self._frame_time_ns()
-
-    def packet_delay_ns(self) -> int:
-        """Pause between two packets; a tick is a nanosecond."""
-        return self.registers.integer("GevSCPD")
-
-    def look(self, trigger_index: int) -> Shot:
-        """The shot of a trigger with the present settings."""
-        registers = self.registers
-        return Shot(
-            trigger_index=trigger_index,
-            scene_index=registers.integer("TwinSceneSelector"),
-            mirror_state_index=registers.integer("TwinMirrorStateSelector"),
-            exposure_us=registers.real("ExposureTime"),
-            gain_db=registers.real("Gain"),
-        )
-
-    def clock(self) -> int:
-        """Ticks since power-up or the last reset."""
-        return time.monotonic_ns() - self._born_ns
+        link_ns = registers.integer("PayloadSize") * 1e9 / self._settings.bytes_per_s
+        return int(max(1e9 / rate_hz, registers.real("ExposureTime") * 1e3, link_ns))
 
     def _control_clock(self, value: float) -> None:
         if int(value) & bootstrap.TIMESTAMP_LATCH:
-            self.registers.put("GevTimestampValue", self.clock())
+            self.registers.put("GevTimestampValue", self._oscillator.ticks())
         if int(value) & bootstrap.TIMESTAMP_RESET:
-            self._born_ns = time.monotonic_ns()
+            self._oscillator.reset()
+
+    def _follow_master(self, value: float) -> None:
+        self._oscillator.follows_master = bool(value)
+        self.registers.put("PtpStatus", bootstrap.PTP_SLAVE if value else bootstrap.PTP_DISABLED)
 
     def _host(self) -> tuple[str, int]:
         address = IPv4Address(self.registers.integer("GevSCDA"))
         return str(address), self.registers.integer("GevSCPHostPort")
+
+    def _owner_address(self) -> IPv4Address:
+        return IPv4Address(self.registers.integer("GevPrimaryApplicationIPAddress"))
+
+    def _frames_sent(self) -> int:
+        return self._around.log.count("sent", "extra")
+
+    def _vanish(self) -> None:
+        self._is_gone = True
+        self._streamer.halt()
+        sent = self._frames_sent() - self._sent_before
+        self._around.log.add(
+            LogEntry(
+                trigger=self._last_number,
+                block_id=gvsp.block_id(sent),
+                event="unplugged",
+                time_ns=time.monotonic_ns(),
+            )
+        )
+        self._around.unplug()
 
     def _open_stream(self, port: float) -> None:
         if port:
@@ -135,7 +235,7 @@ class Firmware:
         word = int(value)
         self.registers.put("GevSCPS", word & ~bootstrap.FIRE_TEST)
         host = self._host()
-        if word & bootstrap.FIRE_TEST and host[1]:
+        if word & bootstrap.FIRE_TEST and host[1] and not self._faults.ignores_test_packets:
             self._streamer.send_test_packet(
                 word & bootstrap.SIZE_MASK, host, do_not_fragment=bool(word & bootstrap.DO_NOT_FRAGMENT)
             )
@@ -154,7 +254,7 @@ class Firmware:
                 packet_size=packet & bootstrap.SIZE_MASK,
                 do_not_fragment=bool(packet & bootstrap.DO_NOT_FRAGMENT),
                 pixel_format=registers.integer("PixelFormat"),
-                window=Window(
+                window=gvsp.Window(
                     x=registers.integer("OffsetX"),
                     y=registers.integer("OffsetY"),
                     width=registers.integer("Width"),
@@ -165,37 +265,11 @@ class Firmware:
         )
         registers.put("TwinMissedTriggerCount", 0)
 
-    def _check_may_trigger(self, _value: float) -> None:
-        is_on = self.registers.integer("TriggerMode") and self.registers.integer("TriggerSource") == _SOFTWARE
-        if not (is_on and self._streamer.is_acquiring):
-            raise RefusedError(Status.ACCESS_DENIED)
-
-    def _trigger(self) -> None:
-        if not self._streamer.trigger():
-            self.registers.put("TwinMissedTriggerCount", self._streamer.missed_triggers)
-
     def _load_user_set(self) -> None:
         self.registers.restore_defaults()
+        self.trigger_input.lines.reset()
+        self._chunks.reset()
         self._derive()
-
-
-def _register_file(source: ImageSource, identity: Identity, netmask: str) -> RegisterFile:
-    height, width = source.shape_hw
-    if width % features.WIDTH_STEP or height % features.HEIGHT_STEP or width < features.WIDTH_MIN:
-        raise ValueError(
-            f"sensor is {height} x {width} px; the height must be a multiple of {features.HEIGHT_STEP}, the width"
-            f" of {features.WIDTH_STEP} and at least {features.WIDTH_MIN}"
-        )
-    table = features.feature_table(
-        source.shape_hw, scene_count=source.scene_count, mirror_state_count=source.mirror_state_count
-    )
-    own = feature_registers(table)
-    plain = bootstrap.bootstrap_registers(identity, netmask=netmask, url="")
-    by_name = {register.name: register for register in (*plain, *own)}
-    file = genapi.zipped(f"{_FILE_NAME}.xml", genapi.genapi_xml(identity, table, registers=by_name))
-    url = f"Local:{_FILE_NAME}.zip;{_FILE_ADDRESS:x};{len(file):x}"
-    registers = bootstrap.bootstrap_registers(identity, netmask=netmask, url=url)
-    return RegisterFile((*registers, *own), file_address=_FILE_ADDRESS, file=file)
 
 
 def _check_fits(value: float, limit: int) -> None:

@@ -89,6 +89,8 @@ def _feature(root: ET.Element, feature: Feature, register: Register) -> None:
         _add(node, "OffValue", 0)
     elif feature.kind in ("integer", "float"):
         _limits(root, node, feature)
+    for selected in feature.selects:
+        _add(node, "pSelected", selected)
     _register(root, value_name, feature, register)
 
 

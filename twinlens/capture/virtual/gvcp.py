@@ -3,6 +3,7 @@
 Only formats live here; who may do what is decided in `control`.
 """
 
+import socket
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,6 +28,9 @@ class Command(IntEnum):
     WRITEREG = 0x0082
     READMEM = 0x0084
     WRITEMEM = 0x0086
+    PENDING = 0x0088
+    """Only its acknowledge exists."""
+    ACTION = 0x0100
 
 
 class Status(IntEnum):
@@ -40,7 +44,10 @@ class Status(IntEnum):
     BAD_ALIGNMENT = 0x8005
     ACCESS_DENIED = 0x8006
     BUSY = 0x8007
+    LOCAL_PROBLEM = 0x8008
     INVALID_HEADER = 0x800E
+    NO_REF_TIME = 0x8013
+    ACTION_LATE = 0x8016
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,14 @@ class Request:
     code: int
     payload: bytes
     request_id: int
-    wants_answer: bool
+    flags: int
     is_intact: bool
     """False when the header's length contradicts the datagram."""
+
+    @property
+    def wants_answer(self) -> bool:
+        """Whether an acknowledge is due."""
+        return bool(self.flags & _ACK_WANTED)
 
 
 class NotGvcpError(ValueError):
@@ -84,7 +96,7 @@ def parse_request(datagram: bytes) -> Request:
         code=code,
         payload=payload,
         request_id=request_id,
-        wants_answer=bool(flags & _ACK_WANTED),
+        flags=flags,
         is_intact=len(payload) == length <= MAX_PAYLOAD,
     )
 
@@ -93,6 +105,11 @@ def acknowledge(request: Request, status: Status, payload: bytes = b"") -> bytes
     """The answer to `request`."""
     code = (request.code + 1) & 0xFFFF
     return struct.pack(">HHHH", status, code, len(payload), request.request_id) + payload
+
+
+def pending(request: Request, time_ms: int) -> bytes:
+    """Tell the host to wait: the answer to `request` comes in about `time_ms`."""
+    return struct.pack(">HHHHHH", Status.SUCCESS, Command.PENDING + 1, 4, request.request_id, 0, time_ms)
 
 
 def command(code: Command, payload: bytes, *, request_id: int) -> bytes:
@@ -139,3 +156,18 @@ def read_written_block(payload: bytes) -> tuple[int, bytes]:
 def count_payload(count: int) -> bytes:
     """Payload of a WRITEREG or WRITEMEM acknowledge: how much was written."""
     return struct.pack(">HH", 0, count)
+
+
+def read_resend(payload: bytes) -> tuple[int, int, int]:
+    """(block id, first packet id, last packet id) of a PACKETRESEND."""
+    if len(payload) != 12:
+        raise RefusedError(Status.INVALID_HEADER)
+    block, first, last = struct.unpack(">xxHII", payload)
+    return block, first & 0xFFFFFF, last & 0xFFFFFF
+
+
+def read_force_ip(payload: bytes) -> tuple[bytes, str]:
+    """(MAC address, new IPv4 address) of a FORCEIP."""
+    if len(payload) != 56:
+        raise RefusedError(Status.INVALID_HEADER)
+    return payload[2:8], socket.inet_ntoa(payload[20:24])

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinlens.pixels import Mono8
+from twinlens.capture.pixel_formats import Payload
+from twinlens.pixels import Mono
 
 HEADER_BYTES = 8
 IP_UDP_BYTES = 28
 """IP and UDP headers, which count towards a packet's size."""
 OVERHEAD_BYTES = IP_UDP_BYTES + HEADER_BYTES
 LAST_BLOCK_ID = 0xFFFF
+STATUS_RESENT = 0x0100
+STATUS_UNAVAILABLE = 0x800C
+"""GEV_STATUS_PACKET_RESEND and GEV_STATUS_PACKET_UNAVAILABLE of the GigE Vision specification."""
 _LEADER, _TRAILER, _PAYLOAD = 1, 2, 3
 _IMAGE = 0x0001
 _HEADER = struct.Struct(">HHI")
@@ -26,14 +30,24 @@ class Window:
     width: int
     height: int
 
-    def cut(self, pixels: Mono8) -> Mono8:
+    def cut(self, pixels: Mono) -> Mono:
         """This part of a whole-sensor image, as a view."""
         return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
-def block_id(frame_index: int) -> int:
-    """The 16-bit id of the n-th frame since arming: 1 for the first, 1 again after 65535, never 0."""
-    return frame_index % LAST_BLOCK_ID + 1
+def block_id(frame_index: int, first: int = 1) -> int:
+    """The 16-bit id of the n-th frame since arming: `first` for the first, 1 again after 65535, never 0."""
+    return (frame_index + first - 1) % LAST_BLOCK_ID + 1
+
+
+def with_status(packet: bytes, status: int) -> bytes:
+    """The packet with another status in its header."""
+    return struct.pack(">H", status) + packet[2:]
+
+
+def unavailable(block: int, packet_id: int) -> bytes:
+    """The answer to a request for a packet that is not kept any more."""
+    return _HEADER.pack(STATUS_UNAVAILABLE, block, _PAYLOAD << 24 | packet_id)
 
 
 def leader(block: int, *, timestamp: int, pixel_format: int, window: Window) -> bytes:
@@ -68,9 +82,17 @@ class PayloadPackets:
         self.buffer = self._rows.reshape(-1).data[: self.total_bytes]
         """Every packet, `datagram_bytes` each, the last one shorter."""
 
-    def fill(self, pixels: Mono8, block: int) -> None:
-        """Put an image into the packets."""
-        flat = np.ascontiguousarray(pixels).reshape(-1)
+    def packet(self, packet_id: int) -> bytes:
+        """One payload packet, header included; the first is number 1."""
+        start = (packet_id - 1) * self.datagram_bytes
+        return bytes(self.buffer[start : start + self.datagram_bytes])
+
+    def stamp(self, data: Payload) -> None:
+        """Overwrite the first bytes of the image; they must fit into the first packet."""
+        self._rows[0, HEADER_BYTES : HEADER_BYTES + len(data)] = data
+
+    def fill(self, flat: Payload, block: int) -> None:
+        """Put an image's payload bytes into the packets."""
         room = self.datagram_bytes - HEADER_BYTES
         self._rows[:, 2:4] = np.frombuffer(struct.pack(">H", block), dtype=np.uint8)
         self._rows[: self._full, HEADER_BYTES:] = flat[: self._full * room].reshape(self._full, room)

@@ -61,6 +61,10 @@ class RegisterFile:
         register = self._by_name[name]
         return int.from_bytes(self._memory[register.address : register.end], "big")
 
+    def address(self, name: str) -> int:
+        """Where register `name` lies."""
+        return self._by_name[name].address
+
     def real(self, name: str) -> float:
         """The float in register `name`."""
         return float(struct.unpack_from(">d", self._memory, self._by_name[name].address)[0])

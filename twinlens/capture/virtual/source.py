@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from twinlens.pixels import Mono8
+from twinlens.pixels import Mono
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class ImageSource(Protocol):
         """How many states the feature TwinMirrorStateSelector can choose from."""
         ...
 
-    def frame(self, shot: Shot) -> Mono8:
-        """The whole sensor as exposed by `shot`, before the trigger stamp; the caller owns the array."""
+    def frame(self, shot: Shot) -> Mono:
+        """The whole sensor as exposed by `shot`, before the trigger stamp, for reading only.
+
+        (h, w) uint8 with 8 bits, or uint16 with 10.
+        """
         ...

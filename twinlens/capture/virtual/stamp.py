@@ -19,8 +19,14 @@ _MARK = b"TL"
 def stamp_trigger(pixels: Mono, trigger_index: int) -> None:
     """Overwrite the first eight pixels with the trigger number, modulo 2^32."""
     _check_width(pixels)
+    pixels[0, :STAMP_WIDTH] = trigger_stamp(trigger_index, bit_depth=8)
+
+
+def trigger_stamp(trigger_index: int, *, bit_depth: int) -> Mono:
+    """The stamp as an image of one row, (1, 8), for pixels of 8 or 10 bits."""
     head = _MARK + struct.pack(">I", trigger_index % 2**32)
-    pixels[0, :STAMP_WIDTH] = np.frombuffer(head + _check(head), dtype=np.uint8)
+    values = np.frombuffer(head + _check(head), dtype=np.uint8).reshape(1, -1)
+    return values.astype(np.uint16) if bit_depth > 8 else values
 
 
 def read_trigger(pixels: Mono) -> int:
