@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from twinlens.capture.frame import CameraRole, Frame, FrameRecord
 from twinlens.capture.rows import DETECTOR, FRAME_ROW, SEGMENT_SCHEMA, SEGMENT_VERSION, read_rows
-from twinlens.capture.segment import MAX_FRAMES, PART, Segment
+from twinlens.capture.segment import PART, Segment
 from twinlens.errors import HostLimitError
 from twinlens.storage import hold_folder
 
@@ -23,7 +23,8 @@ PutAnswer = Literal["queued", "queue full", "writer stalled"]
 
 QUEUE_FRAMES = 80
 """4 s at 20 fps: disks were seen to stall for almost 1 s."""
-SEGMENT_FRAMES = MAX_FRAMES
+SEGMENT_FRAMES = 1024
+"""51 s at 20 fps: what a segment that goes bad can cost."""
 SEGMENT_BYTES = 2 * 10**9
 DURABLE_S = 0.8
 """With the sync that follows, no frame is at risk for more than a second."""
@@ -46,7 +47,7 @@ class Recorder:
     ) -> None:
         """Start the writer thread.
 
-        `on_written` is called on it for each frame in the file, which is durable a second later.
+        `on_written` is called on it for each frame in the file, which no power cut can take a second later.
 
         Raises:
             HostLimitError: another recorder, or a repair, holds the folder.
@@ -153,22 +154,22 @@ class Recorder:
         self._seal()
 
     def _next(self) -> Frame | None:
-        """The next frame, None at the end; what was written becomes durable in time, also when none comes."""
+        """The next frame, None at the end; what was written becomes safe in time, also when none comes."""
         while True:
             wait_s = None
             if self._segment is not None and not self._segment.is_durable:
                 wait_s = self._durable_due_s - time.monotonic()
                 if wait_s <= 0:
-                    self._make_durable()
+                    self._make_durable(self._segment)
                     continue
+                if self._queue.empty():  # while there is time, so that a killed process loses next to nothing
+                    self._segment.flush()
             with suppress(queue.Empty):
                 return self._queue.get(timeout=wait_s)
 
     def _write(self, frame: Frame) -> None:
         with self._busy():
             segment = self._segment_for(frame)
-            if segment.is_durable:
-                self._durable_due_s = time.monotonic() + DURABLE_S
             record = segment.append(frame)
         self.frames_written += 1
         self.bytes_written += frame.pixels.nbytes
@@ -187,10 +188,10 @@ class Recorder:
             self.segments += 1
         return self._segment
 
-    def _make_durable(self) -> None:
-        if self._segment is not None:
-            with self._busy():
-                self._segment.make_durable()
+    def _make_durable(self, segment: Segment) -> None:
+        with self._busy():
+            segment.make_durable()
+        self._durable_due_s = time.monotonic() + DURABLE_S
 
     def _seal(self) -> None:
         segment, self._segment = self._segment, None

@@ -184,7 +184,7 @@ def lookup3(data: bytes) -> int:
     c = ((c ^ b) - _rotated(b, 16)) & _MASK
     a = ((a ^ c) - _rotated(c, 4)) & _MASK
     b = ((b ^ a) - _rotated(a, 14)) & _MASK
-    return ((c ^ b) - _rotated(b, 24)) & _MASK
+    return int((c ^ b) - _rotated(b, 24)) & _MASK
 
 
 _MASK = 0xFFFFFFFF

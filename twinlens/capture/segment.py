@@ -26,8 +26,8 @@ from twinlens.pixels import Mono
 from twinlens.storage import release_disk, require_free, reserve_disk, sync_data, sync_folder
 
 PART = ".part"
-MAX_FRAMES = 1024
-"""51 s at 20 fps, in one chunk of rows: what a segment that goes bad can cost."""
+ROWS_PER_CHUNK = 256
+"""28 kB, written whole with every flush."""
 PAGE_BYTES = 4096
 """What disks and kernels write whole, and O_DIRECT asks for.
 
@@ -51,6 +51,8 @@ class Segment:
         self.frames = 0
         self.part = path.with_name(path.name + PART)
         self._path = path
+        self.is_durable = True
+        """Whether a power cut would cost no frame."""
         self._pending: list[np.void] = []
         frame_bytes = int(np.prod(shape_hw)) * dtype.itemsize
         require_free(path.parent, 2 * frame_bytes + PAGE_BYTES * 1024)
@@ -67,11 +69,6 @@ class Segment:
         self._pixels = _PixelFile(self.part, frame_bytes)
         self._sync()
         sync_folder(path.parent)
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether a power cut would cost no frame."""
-        return not self._pending
 
     def fits(self, frame: Frame) -> bool:
         """Whether a frame has the size and type of this segment."""
@@ -99,13 +96,20 @@ class Segment:
         self._pixels.write(pixels, self._data.id.get_chunk_info_by_coord(place).byte_offset)
         self.frames += 1
         self._pending.append(row)
+        self.is_durable = False
+
+    def flush(self) -> None:
+        """Hand everything so far to the system, pixels before rows: then it survives the end of this process."""
+        if self._pending:
+            self._append_pending()
+            self._data.flush()
+            self._rows.flush()
 
     def make_durable(self) -> None:
-        """Put everything so far where neither a crash nor a power cut can take it: pixels, rows, then the disk."""
-        self._append_pending()
-        self._data.flush()
-        self._rows.flush()
+        """Put everything so far where a power cut cannot take it."""
+        self.flush()
         self._sync()
+        self.is_durable = True
 
     def seal(self) -> None:
         """Close the file and give it its final name; without a frame, remove it."""
@@ -171,7 +175,7 @@ def _create_datasets(file: h5py.File, shape_hw: tuple[int, ...], dtype: np.dtype
     creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     space = h5py.h5s.create_simple((0, *shape_hw), (h5py.h5s.UNLIMITED, *shape_hw))
     data = h5py.h5d.create(detector.id, b"data", h5py.h5t.py_create(dtype, logical=True), space, creation)
-    detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(MAX_FRAMES,))
+    detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(ROWS_PER_CHUNK,))
     return h5py.Dataset(data)
 
 
