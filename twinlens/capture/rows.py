@@ -43,7 +43,7 @@ FRAME_ROW = np.dtype(
 def frame_row(record: FrameRecord, pixels: Mono, bit_depth: int) -> np.void:
     """The row of a frame whose record holds the hash of its pixels."""
     sample = pixels[::16, ::4]
-    row = np.zeros((), FRAME_ROW)
+    row: np.void = np.zeros(1, FRAME_ROW)[0]
     row["frame_id"] = record.frame_id
     row["trigger_index"] = record.trigger_index
     row["ts_camera_ns"] = record.camera_time_ns
@@ -58,8 +58,8 @@ def frame_row(record: FrameRecord, pixels: Mono, bit_depth: int) -> np.void:
     row["take"] = record.take
     row["mean"] = sample.mean()
     row["saturated_fraction"] = np.count_nonzero(sample >= 2**bit_depth - 1) / sample.size
-    row["row_xxh3_64"] = row_hash(row[()])
-    return row[()]
+    row["row_xxh3_64"] = row_hash(row)
+    return row
 
 
 def row_hash(row: np.void) -> int:
