@@ -1,10 +1,11 @@
 # Two commands on a fresh machine do everything: make demo, make test.
 PYTHON ?= python3
 SCENES ?=
+RUNS ?= 100000
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench fuzz clean
 
 demo: $(VENV)/installed
 	$(RUN)/twinlens demo --out demo-run $(if $(SCENES),--scenes $(SCENES))
@@ -21,6 +22,9 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	for script in benchmarks/*.py; do $(RUN)/python $$script || exit 1; done
+
+fuzz:
+	$(PYTHON) fuzz/fuzz.py --runs $(RUNS)
 
 clean:
 	rm -rf $(VENV) build demo-run

@@ -39,7 +39,19 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    ["cameras", "simulate", "capture", "calibrate", "build", "train", "evaluate", "restore", "demo", "info"],
+    [
+        "cameras",
+        "doctor",
+        "simulate",
+        "capture",
+        "calibrate",
+        "build",
+        "train",
+        "evaluate",
+        "restore",
+        "demo",
+        "info",
+    ],
 )
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([verb, "--help"]) == 0

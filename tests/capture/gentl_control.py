@@ -99,11 +99,11 @@ class Client:
         code = self.library.EventGetData(event, data, ctypes.byref(size), ctypes.c_uint64(timeout_ms))
         return code, data.raw[: size.value] if code == 0 else b""
 
-    def event_text(self, event: ctypes.c_void_p, data: bytes) -> str:
+    def event_value(self, event: ctypes.c_void_p, data: bytes) -> bytes:
         text, size = ctypes.create_string_buffer(512), ctypes.c_size_t(512)
         asked = (event, data, ctypes.c_size_t(len(data)), 1, None, text, ctypes.byref(size))
         self.call("EventGetDataInfo", *asked)
-        return text.value.decode()
+        return text.raw[: size.value]
 
 
 class Nodes:

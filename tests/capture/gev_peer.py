@@ -12,17 +12,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pytest
 from genicam.gentl import BUFFER_INFO_CMD_LIST, STREAM_INFO_CMD_LIST
-
-from twinlens.capture.producers import bundled_producer
 
 CCP, SCP, SCPS, SCDA = 0x0A00, 0x0D00, 0x0D04, 0x0D18
 CAPABILITY, RESEND_OFFERED = 0x0934, 1 << 2
 _CUSTOM = ("incomplete", "lost_packets", "delivered", "packet_size", "receive_buffer", "receive_buffer_request")
 _CUSTOM += ("lost_frames", "resends_asked", "resends_recovered", "duplicates", "invalid")
 STATISTICS = {name: 1000 + number for number, name in enumerate(_CUSTOM)}
+_UDP_SEGMENT = 103
 _GUARD = b"\xee\xdd"
 _READ_REGISTER, _WRITE_REGISTER, _DISCOVERY, _RESEND = 0x80, 0x82, 0x02, 0x40
 
@@ -61,6 +58,12 @@ class ScriptedDevice:
     def send(self, *packets):
         for packet in packets:
             self._socket.sendto(packet, ("127.0.0.1", self.registers[SCP]))
+
+    def send_merged(self, sent):
+        """Sends packets, all of one size but the last, as one message that the kernel may leave in one piece."""
+        size = struct.pack("H", len(sent[0]))
+        target = ("127.0.0.1", self.registers[SCP])
+        self._socket.sendmsg([b"".join(sent)], [(socket.IPPROTO_UDP, _UDP_SEGMENT, size)], 0, target)
 
     def _live(self):
         while not self._ends.is_set():
@@ -252,59 +255,3 @@ class GenTLClient:
     def _call(self, name, *arguments):
         code = getattr(self.library, name)(*arguments)
         assert code == 0, f"{name}: {code}, {self.last_error()}"
-
-
-SHAPE_HW, PACKET_SIZE = (40, 100), 536
-STRIDE = PACKET_SIZE - 36
-PACKETS = SHAPE_HW[0] * SHAPE_HW[1] // STRIDE
-
-
-@pytest.fixture
-def device():
-    scripted = ScriptedDevice()
-    yield scripted
-    scripted.close()
-
-
-@pytest.fixture
-def open_client(device, monkeypatch):
-    """Opens the scripted device with packets of PACKET_SIZE and buffers of SHAPE_HW."""
-    monkeypatch.setenv("TWINLENS_GEV_DEVICES", f"{device.address}:{device.port}")
-    clients = []
-
-    def open_it(*, buffer_count=4, size=SHAPE_HW[0] * SHAPE_HW[1], access=4):
-        clients.append(GenTLClient(bundled_producer(), buffer_count=buffer_count, size=size, access=access))
-        device.registers[SCPS] = PACKET_SIZE
-        return clients[-1]
-
-    yield open_it
-    for client in clients:
-        client.close()
-
-
-def picture(seed, shape_hw=SHAPE_HW):
-    return np.random.default_rng(seed).integers(1, 256, shape_hw, dtype=np.uint8)
-
-
-def packets(block, pixels, *, extended=False):
-    stride = STRIDE - 12 if extended else STRIDE
-    return image_packets(block, pixels, stride=stride, extended=extended)
-
-
-def expect_complete(client, block, pixels):
-    """The next frame is this one, whole, and pixel for pixel as it was sent."""
-    frame = client.fetch()
-    assert (frame.frame_id, frame.is_incomplete) == (block, False)
-    assert frame.data[: pixels.size] == pixels.tobytes()
-    client.queue(frame.handle)
-
-
-def expect_incomplete(client, block, pixels, *, missing):
-    """The next frame is this one, black where the payload packets `missing` belong."""
-    frame = client.fetch()
-    truth = pixels.ravel().copy()
-    for packet_id in missing:
-        truth[(packet_id - 1) * STRIDE : packet_id * STRIDE] = 0
-    assert (frame.frame_id, frame.is_incomplete) == (block, True)
-    assert frame.data == truth.tobytes()
-    client.queue(frame.handle)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -49,10 +50,23 @@ def client(peer) -> Iterator:  # noqa: ARG001 - the peer must be listed first
 
 def lost(client, device) -> str:
     """Waits for the device-lost event; what it says."""
-    event = client.register_event(device, gentl.EVENT_MODULE)
+    event = client.register_event(device, gentl.EVENT_ERROR)
     code, data = client.wait(event, LONG_MS)
     assert code == 0, client.last_error()
-    return client.event_text(event, data)
+    return client.event_value(event, data).decode()
+
+
+def test_the_module_event_of_a_loss_is_a_message_a_gige_vision_adapter_takes(peer, client) -> None:
+    device = client.open()
+    event = client.register_event(device, gentl.EVENT_MODULE)
+    peer.registers[gvcp.CCP] = 0
+    code, data = client.wait(event, LONG_MS)
+    assert code == 0
+    message = client.event_value(event, data)
+    key, command, size = struct.unpack(">BxHH", message[:6])
+    assert (key, command, size) == (0x42, 0xC2, len(message) - 8)
+    assert message[8:12] == b"\0\0\0\1"
+    assert b"the camera took control away" in message[24:]
 
 
 def test_a_silent_camera_is_lost_and_every_access_says_so_at_once(peer, client) -> None:
@@ -83,6 +97,15 @@ def test_the_application_that_took_control_is_named(peer, client) -> None:
     peer.registers[gvcp.OWNER_ADDRESS] = int.from_bytes(socket.inet_aton("10.1.2.3"), "big")
     peer.registers[gvcp.OWNER_PORT] = 4711
     assert "control was taken by 10.1.2.3, port 4711" in lost(client, device)
+
+
+def test_a_thief_that_hides_its_address_is_noticed(peer, client) -> None:
+    device = client.open()
+    hidden = gvcp.OWNER_ADDRESS.to_bytes(4, "big")
+    peer.hook = lambda command, request_id, payload, right: (
+        [gvcp.acknowledge(command, request_id, status=0x8006)] if payload == hidden else [right]
+    )
+    assert "another application took control" in lost(client, device)
 
 
 def test_control_is_watched_on_a_camera_that_does_not_tell_its_owner(peer, client) -> None:

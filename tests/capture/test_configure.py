@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from twinlens.capture.configure import SensorSetting, compare_settings, configure
 from twinlens.capture.daheng import PROFILE, probe
 from twinlens.capture.genicam import Camera, Producer
+from twinlens.capture.pixel_formats import PIXEL_FORMATS, decode
 from twinlens.capture.producers import bundled_producer
 from twinlens.capture.rig_file import RigSettings
 from twinlens.capture.virtual.rehearse import virtual_rig
@@ -162,3 +164,23 @@ def test_cameras_that_are_not_set_alike_are_told_apart_by_name(a: Camera, b: Cam
 def test_no_row_of_the_profile_claims_to_be_verified_and_each_names_its_source() -> None:
     assert PROFILE
     assert all(row.source and row.says and not row.verified for row in PROFILE)
+
+
+def test_one_scene_gives_one_picture_in_every_format(a: Camera) -> None:
+    pictures = {}
+    for name in PIXEL_FORMATS:
+        setting = configure(a, rig(pixel_format=name))
+        a.start(buffers=4)
+        a.execute("TriggerSoftware")
+        buffer = a._acquirer.try_fetch(timeout=5)
+        assert buffer is not None
+        payload = np.frombuffer(buffer.module.raw_buffer, dtype=np.uint8)
+        pictures[name] = decode(payload, name, setting.shape_hw)
+        buffer.queue()
+        a.stop()
+    ten_bits = pictures["Mono10"]
+    assert ten_bits.max() > 255
+    np.testing.assert_array_equal(pictures["Mono10p"], ten_bits)
+    np.testing.assert_array_equal(pictures["Mono10Packed"], ten_bits)
+    # Rows behind the stamp: Mono8 is the same light in a quarter of the steps.
+    assert np.abs(pictures["Mono8"][4:].astype(float) * 4 - ten_bits[4:]).max() <= 4

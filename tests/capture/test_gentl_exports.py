@@ -166,6 +166,7 @@ def test_an_empty_list_of_cameras_finds_none_at_once(
     interface, count = ctypes.c_void_p(), ctypes.c_uint32(9)
     assert library.TLOpenInterface(system, b"twinlens_gev_0", ctypes.byref(interface)) == 0
     monkeypatch.setenv("TWINLENS_GEV_DEVICES", "")
+    monkeypatch.setenv("TWINLENS_GEV_BROADCAST", "0")
     assert library.IFUpdateDeviceList(interface, None, ctypes.c_uint64(2**64 - 1)) == 0
     assert library.IFGetNumDevices(interface, ctypes.byref(count)) == 0
     assert count.value == 0

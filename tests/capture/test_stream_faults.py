@@ -14,8 +14,8 @@ import pytest
 TIMEOUT, ABORT, ACCESS_DENIED, BUSY, INVALID_HANDLE, IO = -1011, -1012, -1005, -1022, -1006, -1010
 
 
-def _load_peer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gev_peer", Path(__file__).with_name("gev_peer.py"))
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -23,10 +23,11 @@ def _load_peer() -> ModuleType:
     return module
 
 
-peer = _load_peer()
-device, open_client = peer.device, peer.open_client
-SHAPE_HW, STRIDE, PACKETS = peer.SHAPE_HW, peer.STRIDE, peer.PACKETS
-picture, packets, expect_complete = peer.picture, peer.packets, peer.expect_complete
+bench = _load("stream_bench")
+peer = bench.peer
+device, open_client = bench.device, bench.open_client
+SHAPE_HW, STRIDE, PACKETS = bench.SHAPE_HW, bench.STRIDE, bench.PACKETS
+picture, packets, expect_complete = bench.picture, bench.packets, bench.expect_complete
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Packets that are no good, and what is counted of the rest: nothing is written where it does not belong."""
 
 import importlib.util
+import itertools
+import random
 import socket
 import struct
 from pathlib import Path
@@ -10,8 +12,8 @@ import numpy as np
 import pytest
 
 
-def _load_peer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gev_peer", Path(__file__).with_name("gev_peer.py"))
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -19,10 +21,11 @@ def _load_peer() -> ModuleType:
     return module
 
 
-peer = _load_peer()
-device, open_client = peer.device, peer.open_client
-PACKETS, STRIDE, picture, packets = peer.PACKETS, peer.STRIDE, peer.picture, peer.packets
-expect_complete, expect_incomplete = peer.expect_complete, peer.expect_incomplete
+bench = _load("stream_bench")
+peer = bench.peer
+device, open_client = bench.device, bench.open_client
+PACKETS, STRIDE, picture, packets = bench.PACKETS, bench.STRIDE, bench.picture, bench.packets
+expect_complete, expect_incomplete = bench.expect_complete, bench.expect_incomplete
 TIMEOUT, INVALID_VALUE, ACCESS_DENIED = -1011, -1019, -1005
 
 
@@ -60,6 +63,36 @@ BAD = {
     "leader without lines": patch(LEADER, 28, ">I", 0),
     "leader of 2^32 columns": patch(LEADER, 24, ">I", 2**32 - 1),
 }
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("extended", [False, True])
+def test_packets_that_arrive_merged_are_told_apart(device, open_client, seed, extended) -> None:
+    chance = random.Random(seed)
+    pixels = picture(seed, (250, 97))
+    client = open_client(buffer_count=16, size=pixels.size)
+    client.start()
+    for block in range(1, 31):
+        first, *body, last = peer.image_packets(block, pixels, stride=STRIDE - 12 * extended, extended=extended)
+        lost = set(chance.sample(range(len(body)), block % 3))
+        body = [packet for number, packet in enumerate(body) if number not in lost]
+        cuts = sorted([0, len(body), *(chance.randrange(len(body)) for _ in range(block % 5))])
+        bursts = [body[start:end] for start, end in itertools.pairwise(cuts) if start < end]
+        if block % 4 == 0:
+            chance.shuffle(bursts)
+        device.send(first)
+        for burst in bursts:
+            device.send_merged(burst)
+        device.send(last)
+        frame = client.fetch()
+        truth = pixels.ravel().copy()
+        for number in lost:
+            truth[number * (STRIDE - 12 * extended) :][: STRIDE - 12 * extended] = 0
+        assert (frame.frame_id, frame.is_incomplete) == (block, bool(lost))
+        assert frame.data == truth.tobytes()
+        client.queue(frame.handle)
+    assert not client.has_overrun()
+    assert client.count("invalid") == 0
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
@@ -112,7 +145,7 @@ def test_ids_that_start_again_are_no_lost_frames(device, client) -> None:
 
 def test_a_damaged_leader_does_not_lock_the_stream_out(device, client) -> None:
     device.send(*packets(7, picture(7)))
-    device.send(peer.leader(30000, shape_hw=peer.SHAPE_HW, ticks=2**63))
+    device.send(peer.leader(30000, shape_hw=bench.SHAPE_HW, ticks=2**63))
     for block in (8, 9, 10):
         device.send(*packets(block, picture(block)))
     frames = [client.fetch() for _ in range(4)]

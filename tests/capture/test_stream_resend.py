@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 
-def _load_peer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gev_peer", Path(__file__).with_name("gev_peer.py"))
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -18,10 +18,11 @@ def _load_peer() -> ModuleType:
     return module
 
 
-peer = _load_peer()
-device, open_client = peer.device, peer.open_client
-PACKETS, picture, packets = peer.PACKETS, peer.picture, peer.packets
-expect_complete, expect_incomplete = peer.expect_complete, peer.expect_incomplete
+bench = _load("stream_bench")
+peer = bench.peer
+device, open_client = bench.device, bench.open_client
+PACKETS, picture, packets = bench.PACKETS, bench.picture, bench.packets
+expect_complete, expect_incomplete = bench.expect_complete, bench.expect_incomplete
 ASKS = 5
 """So often a packet is asked for before it is given up."""
 
@@ -197,7 +198,7 @@ def test_ids_that_wrap_are_asked_for_by_the_right_number(device, memory, client)
 @pytest.mark.parametrize("first", [1, 65535, 2**32 - 1, 2**63])
 def test_ids_of_64_bits_are_followed_and_asked_for(device, memory, client, first) -> None:
     for block in range(first, first + 5):
-        sent = peer.image_packets(block, picture(3), stride=peer.STRIDE - 12, ticks=block - first, extended=True)
+        sent = peer.image_packets(block, picture(3), stride=bench.STRIDE - 12, ticks=block - first, extended=True)
         memory.send(sent, lost=[0, 4, -2] if block == first + 2 else [])
     for block in range(first, first + 5):
         expect_complete(client, block, picture(3))
@@ -216,14 +217,14 @@ def test_a_camera_that_offers_no_resend_is_not_asked(device, memory, open_client
 
 
 def test_no_more_is_asked_at_once_than_the_socket_can_take(device, memory, open_client) -> None:
-    client = open_client(size=300 * peer.STRIDE)
+    client = open_client(size=300 * bench.STRIDE)
     assert client.write_node("StreamReceiveBufferRequest", 65536) == 0
     client.start()
-    pixels = picture(1, (300, peer.STRIDE))
+    pixels = picture(1, (300, bench.STRIDE))
     memory.send(packets(1, pixels), lost=range(1, 299))
     expect_complete(client, 1, pixels)
     assert client.count("receive_buffer") == 65536
-    share = 65536 // 8 // peer.PACKET_SIZE
+    share = 65536 // 8 // bench.PACKET_SIZE
     assert max(last - first + 1 for _block, first, last in device.asked[:1]) <= max(share, 16)
     assert len(device.asked) > 3
 
@@ -241,7 +242,7 @@ def test_frames_behind_one_that_waits_come_in_order_and_whole(device, memory, cl
 
 
 def test_a_frame_larger_than_its_buffer_is_not_asked_for(device, memory, open_client) -> None:
-    client = open_client(size=peer.SHAPE_HW[0] * peer.SHAPE_HW[1] - 700)
+    client = open_client(size=bench.SHAPE_HW[0] * bench.SHAPE_HW[1] - 700)
     client.start()
     memory.send(packets(1, picture(1)), lost=[2])
     frame = client.fetch()

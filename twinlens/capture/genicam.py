@@ -18,6 +18,7 @@ import numpy as np
 from genicam import genapi, gentl
 from harvesters.core import Callback, Harvester, ImageAcquirer
 
+from twinlens.capture.pixel_formats import decode
 from twinlens.errors import CameraLostError, CameraNotFoundError, CaptureError, SettingsError
 from twinlens.pixels import Mono
 
@@ -136,7 +137,9 @@ class Camera:
         host_time_ns = time.monotonic_ns()
         with buffer:
             component = buffer.payload.components[0]
-            pixels = np.array(component.data).reshape(component.height, component.width)
+            # harvesters' own reading of packed pixels is wrong: 10240 of 12288 in Mono10Packed.
+            payload = np.frombuffer(buffer.module.raw_buffer, np.uint8)
+            pixels = decode(payload, str(component.data_format), (int(component.height), int(component.width)))
             return ReceivedFrame(pixels, int(buffer.frame_id), _camera_time_ns(buffer), host_time_ns)
 
     def note_incomplete(self) -> None:

@@ -30,6 +30,10 @@ class NetworkInterface:
     reverse_path_filter: int = 0
     """1 drops what comes from a foreign subnet, so that a camera there cannot be seen; 0 and 2 mostly do not."""
 
+    def route(self) -> Route:
+        """How frames come through it."""
+        return Route(self.name, self.mtu, self.speed_mbit, is_loopback=self.is_loopback)
+
 
 def network_interfaces(
     sys_folder: Path = Path("/sys"), proc: Path = Path("/proc")
@@ -71,7 +75,7 @@ def route_to(address: str) -> Route:
             f"no network interface of this computer reaches {address}",
             hint="'twinlens doctor' names the address that would fit",
         )
-    return Route(interface.name, interface.mtu, interface.speed_mbit, is_loopback=interface.is_loopback)
+    return interface.route()
 
 
 def _mtu(name: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from twinlens.capture.frame import FrameRecord
 from twinlens.capture.manifest import Manifest, read_manifest
 from twinlens.capture.pairing import Gap, pair_records
-from twinlens.capture.repair import repair_session
+from twinlens.capture.repair import RepairReport, repair_session
 from twinlens.capture.session import sealed_records
 from twinlens.errors import SessionError
 from twinlens.storage import sync_folder
@@ -57,9 +57,9 @@ class SessionFolder:
         """Leave nothing behind."""
         shutil.rmtree(self.part, ignore_errors=True)
 
-    def mend(self) -> None:
-        """Seal the segments that a killed process left open."""
-        repair_session(self.part)
+    def mend(self) -> list[RepairReport]:
+        """Seal the segments that a killed process left open; what became of each."""
+        return repair_session(self.part)
 
     def seal(self, manifest: Manifest) -> Manifest:
         """Check the account against what is on the disk, write it, give the folder its final name."""

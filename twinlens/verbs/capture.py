@@ -1,4 +1,4 @@
-"""`twinlens cameras`, `simulate` and `capture`."""
+"""`twinlens capture`."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -8,85 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twinlens import console
-from twinlens.verbs.options import as_json, folder, rig_file
+from twinlens.verbs.options import as_json, rig_file
 
 if TYPE_CHECKING:
     from twinlens.capture.capture import CaptureReport
 else:
     CaptureReport = Any  # importing it would make --help slow
-
-
-@click.command()
-@rig_file
-@click.option(
-    "--assign", nargs=2, metavar="SERIAL_A SERIAL_B", help="Write down which camera is A and which is B."
-)
-@click.option("--producer", default=None, help="GenTL producer (.cti) to use instead of the bundled one.")
-@as_json
-def cameras(*, rig: Path, assign: tuple[str, str] | None, producer: str | None, json: bool) -> None:
-    """List the cameras that answer; with --assign, write rig.toml."""
-    from dataclasses import asdict
-
-    from twinlens.capture.assign import assign_cameras, list_cameras
-    from twinlens.capture.rig_file import read_rig_file
-
-    if producer is None and rig.exists():
-        producer = read_rig_file(rig).producer or None
-    found = list_cameras(producer)
-    if assign is not None:
-        assign_cameras(rig, found, a=assign[0], b=assign[1], producer=producer)
-    if json:
-        console.report_json({"cameras": [asdict(info) for info in found]})
-        return
-    console.table(
-        f"{len(found)} cameras",
-        ["serial", "vendor", "model", "name"],
-        [(info.serial, info.vendor, info.model, info.user_name) for info in found],
-    )
-    if assign is not None:
-        console.say(f"wrote {rig}: A is {assign[0]}, B is {assign[1]}")
-
-
-@click.command()
-@click.option("--bind", "binds", multiple=True, metavar="IP", help="Loopback address of A, then of B.")
-@click.option("--serial", "serials", multiple=True, metavar="S", help="Serial number of A, then of B.")
-@click.option("--scenes", type=folder, help="Folder of photographs to show instead of the bundled scenes.")
-@click.option("--rms-waves", type=float, multiple=True, help="RMS of a mirror state; repeat for several states.")
-@click.option("--seed", type=int, default=None, help="Seed of scenes, noise and mirror states.")
-def simulate(
-    *,
-    binds: tuple[str, ...],
-    serials: tuple[str, ...],
-    scenes: Path | None,
-    rms_waves: tuple[float, ...],
-    seed: int | None,
-) -> None:
-    """Serve two virtual MER-530 cameras on the loopback until Ctrl-C."""
-    import signal
-    import threading
-
-    from twinlens.capture.virtual.rehearse import make_twin, render_ahead
-    from twinlens.capture.virtual.serve import DEFAULT_ADDRESSES, DEFAULT_SERIALS, serve_rig
-    from twinlens.capture.virtual.twin import TwinSettings
-
-    default = TwinSettings()
-    settings = TwinSettings(rms_waves=rms_waves or default.rms_waves, seed=default.seed if seed is None else seed)
-    twin = make_twin(settings, scenes)
-    console.table("Scenes (TwinSceneSelector)", ["value", "scene"], list(enumerate(twin.scene_names)))
-    states = [(i, state.label) for i, state in enumerate(twin.mirror_states)]
-    console.table("Mirror states (TwinMirrorStateSelector)", ["value", "label"], states)
-    console.note("rendering the scenes ...")
-    render_ahead(twin)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    addresses, named = binds or DEFAULT_ADDRESSES, serials or DEFAULT_SERIALS
-    serve_rig(
-        (twin.view("a"), twin.view("b")),
-        stop,
-        addresses=addresses,
-        serials=named,
-        on_ready=lambda: console.say(f"serving {', '.join(named)} at {', '.join(addresses)}; stop with Ctrl-C"),
-    )
 
 
 @click.command()

@@ -45,6 +45,10 @@ GC_ERROR answer_pointer(const struct answer *answer, void *value) {
     return give(answer, INFO_DATATYPE_PTR, &value, sizeof value);
 }
 
+GC_ERROR answer_bytes(const struct answer *answer, const void *bytes, size_t size) {
+    return give(answer, INFO_DATATYPE_BUFFER, bytes, size);
+}
+
 GC_ERROR answer_unknown(int32_t command) {
     return fail(GC_ERR_NOT_IMPLEMENTED, "this module has no information %d", command);
 }

@@ -19,6 +19,8 @@ GC_ERROR answer_u64(const struct answer *, uint64_t value);
 GC_ERROR answer_size(const struct answer *, size_t value);
 GC_ERROR answer_pointer(const struct answer *, void *value);
 
+GC_ERROR answer_bytes(const struct answer *, const void *bytes, size_t size);
+
 /* The answer to a command this module does not know. */
 GC_ERROR answer_unknown(int32_t command);
 

@@ -31,6 +31,7 @@ struct block {
     int64_t ended_ms;   /* when the camera was known to be done with it; 0: it is still sending */
     /* Of the packets before `noticed`, each has arrived or is known to be missing; before `settled`, none is open. */
     uint32_t noticed, settled;
+    uint32_t probe;         /* the packet asked for to see whether the sender stalls; 0: none */
     int64_t due_ms;         /* the earliest of its missing packets, or NEVER_MS */
     struct packet *packets; /* `capacity` of them */
     uint32_t capacity;

@@ -7,8 +7,9 @@
 enum { GRACE_MS = 20 };
 /* A block that falls silent in its middle: a sender may stall, so this is long. */
 enum { SILENCE_MS = 1000 };
-/* A silence after which the rest of a block is asked for: its end may be lost, with no newer block to show it. */
-enum { SUSPICION_MS = 40 };
+/* A silence after which the end of a block may be lost, with no newer block to show it; and the silence behind the one
+ * packet that is then asked for. */
+enum { SUSPICION_MS = 40, PROBE_MS = 3 };
 /* From the end of a block: longer than all questions about one packet, in case they had to wait for their turn. */
 enum { GIVE_UP_MS = 500 };
 enum { LONGEST_WAIT_MS = 10 };
@@ -92,12 +93,27 @@ void assembly_close_finished(struct assembly *assembly) {
     assembly_close_oldest(assembly, closing, false);
 }
 
+/* The end of a block is lost when the block is known to be over. A block that just falls silent may also have a sender
+ * that stalls, and asking for all the rest would not help that one: first only the next packet is asked for. When it
+ * comes alone, the sender was past it. */
+static void suspect_end(struct block *block, int64_t now_ms) {
+    int64_t quiet_ms = now_ms - block->touched_ms;
+    if (block->noticed > block->last) return;
+    if (block->probe > 0 && block->highest > block->probe) block->probe = 0;
+    bool probe_came_alone = block->probe > 0 && block->highest == block->probe && quiet_ms >= PROBE_MS;
+    if (block->ended_ms != 0 || probe_came_alone) {
+        block_notice(block, block->last + 1, now_ms);
+    } else if (block->probe == 0 && quiet_ms >= SUSPICION_MS) {
+        block->probe = block->noticed;
+        block_notice(block, block->probe + 1, now_ms);
+    }
+}
+
 void assembly_ask(struct assembly *assembly, int64_t now_ms) {
     for (uint32_t index = 0; index < assembly->open_count; index++) {
         struct block *block = &assembly->blocks[index];
         if (!is_worth_asking(assembly, block)) continue;
-        bool suspicious = block->ended_ms != 0 || now_ms - block->touched_ms >= SUSPICION_MS;
-        if (suspicious && block->noticed <= block->last) block_notice(block, block->last + 1, now_ms);
+        suspect_end(block, now_ms);
         resend_ask_due(&assembly->resend, block, now_ms, &assembly->pool->total);
     }
 }

@@ -51,6 +51,7 @@ enum {
     INFO_DATATYPE_PTR = 10,
     INFO_DATATYPE_BOOL8 = 11,
     INFO_DATATYPE_SIZET = 12,
+    INFO_DATATYPE_BUFFER = 13,
 };
 
 enum { /* TLGetInfo, GCGetInfo */

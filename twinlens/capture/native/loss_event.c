@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "device.h"
 #include "errors.h"
 #include "events.h"
 
 enum { DEVICE_LOST_NUMBER = 1 };
+enum { EVENT_FIELDS = 16, EVENT_NUMBER_AT = 2 }; /* layout: GigE Vision, EVENTDATA_CMD */
 
 struct loss { /* what EventGetData writes; read back with EventGetDataInfo */
     int32_t type;
@@ -35,15 +37,29 @@ static void take(struct event *event, void *target, size_t *size) {
     flush(event);
 }
 
+/* GenICam's adapter for GigE Vision takes the value of a module event for a message of the camera, so it looks like one:
+ * an EVENTDATA_CMD with our number and the text as its data. */
+static GC_ERROR answer_message(const struct loss *loss, const struct answer *answer) {
+    uint8_t message[GVCP_HEADER + EVENT_FIELDS + sizeof loss->text] = {0};
+    size_t text_size = strlen(loss->text) + 1;
+    gvcp_put_header(message, 0, GVCP_EVENT_DATA, (uint16_t)(EVENT_FIELDS + text_size), 1);
+    put_u16(message + GVCP_HEADER + EVENT_NUMBER_AT, DEVICE_LOST_NUMBER);
+    memcpy(message + GVCP_HEADER + EVENT_FIELDS, loss->text, text_size);
+    return answer_bytes(answer, message, GVCP_HEADER + EVENT_FIELDS + text_size);
+}
+
 static GC_ERROR explain(const void *data, size_t size, int32_t command, const struct answer *answer) {
     struct loss loss;
     if (size < sizeof loss) return fail(GC_ERR_INVALID_PARAMETER, "the event data is not that of a lost device");
     memcpy(&loss, data, sizeof loss);
     loss.text[sizeof loss.text - 1] = 0;
-    if (command == EVENT_DATA_VALUE) return answer_text(answer, loss.text);
-    if (command == EVENT_DATA_NUMID) return answer_u64(answer, DEVICE_LOST_NUMBER);
-    if (command != EVENT_DATA_ID) return answer_unknown(command);
-    return loss.type == EVENT_ERROR ? answer_i32(answer, GC_ERR_IO) : answer_text(answer, "1");
+    bool is_error = loss.type == EVENT_ERROR;
+    switch (command) {
+        case EVENT_DATA_ID: return is_error ? answer_i32(answer, GC_ERR_IO) : answer_text(answer, "1");
+        case EVENT_DATA_VALUE: return is_error ? answer_text(answer, loss.text) : answer_message(&loss, answer);
+        case EVENT_DATA_NUMID: return answer_u64(answer, DEVICE_LOST_NUMBER);
+        default: return answer_unknown(command);
+    }
 }
 
 #define LOSS_EVENT(event_type)                                                                                    \

@@ -62,7 +62,7 @@ static bool work(struct receiver *receiver, bool *may_nap, int *patience_ms) {
     uint64_t delivered = receiver->terms.pool->total.delivered;
     bool any = false, is_empty = receive_turn(receiver, &any);
     int64_t now_ms = monotonic_ms();
-    if (!receiver->stopping) assembly_ask(&receiver->assembly, now_ms);
+    if (!receiver->stopping || receiver->finish_frames) assembly_ask(&receiver->assembly, now_ms);
     if (is_empty) assembly_expire(&receiver->assembly, now_ms);
     if (receiver->terms.pool->total.delivered != delivered) pthread_cond_broadcast(receiver->terms.delivered);
     *may_nap = receiver->may_nap && any && is_empty;

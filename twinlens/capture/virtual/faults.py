@@ -96,7 +96,8 @@ class Faults(Settings):
     steal_control_after_s: float = 0.0
     """Time since control was first taken after which another host owns the camera; 0 = never."""
     mute_heartbeat_after_s: float = 0.0
-    """Time since control was first taken after which no command is answered; frames still come. 0 = never."""
+    """Time since control was first taken after which no command is answered while frames still come,
+    until that owner has been silent for its heartbeat timeout; 0 = never."""
 
     seed: int = 0
     """Seed of all chances above."""

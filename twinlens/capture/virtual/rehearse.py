@@ -4,17 +4,23 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from twinlens.capture.virtual.camera_settings import VirtualCameraSettings
+from twinlens.capture.virtual.faults import Faults
+from twinlens.capture.virtual.loop import LoopSettings, LoopSource
 from twinlens.capture.virtual.scenery import folder_scenery
 from twinlens.capture.virtual.serve import DEFAULT_ADDRESSES, DEFAULT_SERIALS, serve_rig
+from twinlens.capture.virtual.source import ImageSource
 from twinlens.capture.virtual.twin import RigTwin, TwinSettings
 from twinlens.errors import CaptureError, TwinlensError
 
 DEVICES_VARIABLE = "TWINLENS_GEV_DEVICES"
+BROADCAST_VARIABLE = "TWINLENS_GEV_BROADCAST"
 READY_TIMEOUT_S = 900.0
 """Rendering 16 scenes at full size takes about a minute on one core."""
 
@@ -44,29 +50,65 @@ def render_ahead(twin: RigTwin, scene_limit: int | None = None) -> int:
     return count
 
 
+def make_views(
+    settings: TwinSettings | LoopSettings,
+    scenes: Path | None = None,
+    *,
+    scene_limit: int | None = None,
+    on_twin: Callable[[RigTwin], None] = lambda _twin: None,
+) -> tuple[ImageSource, ImageSource]:
+    """What camera A and camera B look at, ready to be served.
+
+    `on_twin` is called before the twin's first `scene_limit` scenes are rendered.
+
+    Raises:
+        CaptureError: the folder `scenes` holds no usable photograph.
+    """
+    if isinstance(settings, LoopSettings):
+        return LoopSource(settings, role="a"), LoopSource(settings, role="b")
+    twin = make_twin(settings, scenes)
+    on_twin(twin)
+    render_ahead(twin, scene_limit)
+    return twin.view("a"), twin.view("b")
+
+
 @contextmanager
-def virtual_rig(
-    settings: TwinSettings,
+def virtual_rig(  # noqa: PLR0913 - one keyword for each thing on the bench
+    source: TwinSettings | LoopSettings | None,
     scenes: Path | None = None,
     *,
     addresses: Sequence[str] = DEFAULT_ADDRESSES,
     serials: Sequence[str] = DEFAULT_SERIALS,
     scene_limit: int | None = None,
+    settings: tuple[VirtualCameraSettings, VirtualCameraSettings] | None = None,
+    faults: tuple[Faults, Faults] | None = None,
+    pulses_hz: float = 0.0,
+    chained: bool = False,
+    logs: tuple[Path, Path] | None = None,
 ) -> Iterator[None]:
-    """Serve two virtual cameras from another process until the context ends.
+    """Serve two virtual cameras from another process until the context ends; then their logs are complete.
 
-    The first `scene_limit` scenes are rendered ahead, all that fit into memory by default.
-    Meanwhile the bundled producer looks for cameras at their addresses only (TWINLENS_GEV_DEVICES).
+    They look at a twin, of which the first `scene_limit` scenes are rendered ahead, all that fit into memory by
+    default; with `LoopSettings` or None at a few cheap frames in turn. The other keywords are `serve_rig`'s.
+    Meanwhile the bundled producer looks for cameras at their addresses only.
 
     Raises:
         TwinlensError: the cameras could not start.
     """
     context = multiprocessing.get_context("spawn")
     near, far = context.Pipe()
-    arguments = {"scene_limit": scene_limit, "addresses": tuple(addresses), "serials": tuple(serials)}
-    process = context.Process(
-        target=_serve_process, args=(far, settings, scenes), kwargs=arguments, name="virtual-rig", daemon=True
+    serve = partial(
+        serve_rig,
+        addresses=tuple(addresses),
+        serials=tuple(serials),
+        settings=settings,
+        faults=faults,
+        pulses_hz=pulses_hz,
+        chained=chained,
+        logs=logs,
     )
+    look = partial(make_views, source or LoopSettings(), scenes, scene_limit=scene_limit)
+    process = context.Process(target=_serve_process, args=(far, look, serve), name="virtual-rig", daemon=True)
     process.start()
     far.close()
     try:
@@ -83,14 +125,16 @@ def virtual_rig(
 
 @contextmanager
 def _listed(addresses: Sequence[str]) -> Iterator[None]:
-    before = os.environ.get(DEVICES_VARIABLE)
-    os.environ[DEVICES_VARIABLE] = ",".join(addresses)
+    only_these = {DEVICES_VARIABLE: ",".join(addresses), BROADCAST_VARIABLE: "0"}
+    before = {name: os.environ.get(name) for name in only_these}
+    os.environ.update(only_these)
     try:
         yield
     finally:
-        os.environ.pop(DEVICES_VARIABLE)
-        if before is not None:
-            os.environ[DEVICES_VARIABLE] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _await_ready(near: Connection) -> None:
@@ -107,24 +151,16 @@ def _await_ready(near: Connection) -> None:
 
 
 def _serve_process(
-    far: Connection,
-    settings: TwinSettings,
-    scenes: Path | None,
-    *,
-    addresses: tuple[str, ...],
-    serials: tuple[str, ...],
-    scene_limit: int | None,
+    far: Connection, look: Callable[[], tuple[ImageSource, ImageSource]], serve: Callable[..., None]
 ) -> None:
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: its cameras must still answer
     stop, rendered = threading.Event(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())  # the logs must be written first
     threading.Thread(target=_stop_at_end_of_pipe, args=(far, stop, rendered), daemon=True).start()
     try:
-        twin = make_twin(settings, scenes)
-        render_ahead(twin, scene_limit)
+        views = look()
         rendered.set()
-        views = (twin.view("a"), twin.view("b"))
-        serve_rig(views, stop, addresses=addresses, serials=serials, on_ready=lambda: far.send("ready"))
+        serve(views, stop, on_ready=lambda: far.send("ready"))
     except TwinlensError as error:
         far.send(error)
 

@@ -1,0 +1,72 @@
+"""Losses, repeats, disorder and damage at once: a frame is whole, or called incomplete and black there."""
+
+import importlib.util
+import random
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+bench = _load("stream_bench")
+peer = bench.peer
+device, open_client = bench.device, bench.open_client
+FRAMES, SHAPE_HW = 120, (150, 200)
+
+
+def spoil(sent: list, chance: random.Random) -> list:
+    """The packets of a block as a bad network leaves them: 3 % each lost, late, twice, or damaged beyond use."""
+    arriving = []
+    for place, packet in enumerate(sent):
+        fate, position = chance.random(), place + chance.choice([0] * 30 + [3])
+        if fate < 0.03:
+            continue
+        damaged = packet[: chance.randrange(8, len(packet))] if 0.03 < fate < 0.06 else packet
+        arriving.append((position, damaged))
+        if fate > 0.97:
+            arriving.append((position + chance.randrange(6), packet))
+    return [packet for _position, packet in sorted(arriving, key=lambda entry: entry[0])]
+
+
+@pytest.mark.parametrize("resends", [False, True], ids=["no resend", "resend"])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_frame_shows_a_wrong_pixel(device, open_client, seed, resends) -> None:
+    chance = random.Random(seed)
+    blocks = {}
+    for step in range(FRAMES):
+        block = (65500 + step) % 65535 + 1
+        pixels = bench.picture(step, SHAPE_HW)
+        blocks[block] = pixels, peer.image_packets(block, pixels, stride=bench.STRIDE, ticks=step + 1)
+    device.registers[peer.CAPABILITY] = peer.RESEND_OFFERED * resends
+    device.resend = lambda block, packet_id: [blocks[block][1][packet_id]] * (chance.random() > 0.1)
+    client = open_client(buffer_count=24, size=SHAPE_HW[0] * SHAPE_HW[1])
+    client.start()
+    incomplete, order, waiting = 0, list(blocks), 0
+    for block in blocks:
+        device.send(*spoil(blocks[block][1], chance))
+        waiting += 1
+        while waiting and (waiting > 6 or block == order[-1]):
+            frame = client.fetch()
+            truth = blocks[frame.frame_id][0].ravel()
+            found = np.frombuffer(frame.data, np.uint8)
+            assert (found == truth)[found != 0].all()  # no true pixel is 0
+            assert frame.is_incomplete or bool((found == truth).all())
+            assert frame.frame_id == order.pop(0)
+            incomplete += frame.is_incomplete
+            client.queue(frame.handle)
+            waiting -= 1
+    assert client.count("incomplete") == incomplete
+    assert client.count("invalid") > 0
+    assert client.count("duplicates") > 0
+    assert not client.has_overrun()
+    assert incomplete == 0 if resends else incomplete > FRAMES // 2
