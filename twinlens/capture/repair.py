@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import xxhash
 
-from twinlens.capture.rows import DETECTOR, SEGMENT_SCHEMA, row_hash
+from twinlens.capture.rows import DETECTOR, SEGMENT_SCHEMA, row_hash, text_of
 from twinlens.capture.segment import PAGE_BYTES, PART, Segment, header_hash
 from twinlens.errors import SessionError
 from twinlens.storage import hold_folder, release_disk, sync_folder
@@ -129,15 +130,19 @@ def _copy_good_frames(path: Path, good: list[bool]) -> None:
     Path(f"{copy}{PART}").unlink(missing_ok=True)
     _mend_superblock(path)
     with h5py.File(path, "r", locking=False) as file:
-        if file.attrs["schema"] != SEGMENT_SCHEMA or header_hash(file) != file.attrs["header_xxh3"]:
+        if text_of(file, "schema") != SEGMENT_SCHEMA or header_hash(file) != file.attrs["header_xxh3"]:
             raise SessionError(f"{path} has a damaged header", hint="restore the segment from a copy")
         data, rows = file[f"{DETECTOR}/data"], file[f"{DETECTOR}/frames"]
-        segment = Segment(copy, data.shape[1:], data.dtype, dict(file.attrs))
+        segment = Segment(copy, data.shape[1:], data.dtype, _attributes(file))
         for index in np.flatnonzero(good):
             segment.append_row(data[index], rows[index])
         segment.seal()
     path.replace(sealed.with_name(sealed.name + DAMAGED))
     copy.replace(sealed)
+
+
+def _attributes(file: h5py.File) -> dict[str, Any]:
+    return {name: text_of(file, name) if isinstance(value, bytes) else value for name, value in file.attrs.items()}
 
 
 def _mend_superblock(path: Path) -> None:

@@ -74,13 +74,19 @@ def read_rows(segment: h5py.File, camera: CameraRole) -> list[FrameRecord]:
         CaptureError: the file is not one of our segments.
     """
     path = Path(segment.filename)
-    if segment.attrs.get("schema") != SEGMENT_SCHEMA:
+    if text_of(segment, "schema") != SEGMENT_SCHEMA:
         raise CaptureError(
             f"{path} is not a {SEGMENT_SCHEMA} file",
             hint="a session's a/ and b/ folders hold only the segments that 'twinlens capture' wrote",
         )
-    check_schema_version(str(segment.attrs["schema_version"]), SEGMENT_VERSION, path=path, error=CaptureError)
+    check_schema_version(text_of(segment, "schema_version"), SEGMENT_VERSION, path=path, error=CaptureError)
     return [record_of(row, camera) for row in segment[f"{DETECTOR}/frames"][:]]
+
+
+def text_of(segment: h5py.File, name: str) -> str:
+    """An attribute that is a text; empty if it is not there."""
+    value = segment.attrs.get(name, "")
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def record_of(row: np.void, camera: CameraRole) -> FrameRecord:

@@ -180,22 +180,19 @@ def _create_datasets(file: h5py.File, shape_hw: tuple[int, ...], dtype: np.dtype
 
 
 def _describe(file: h5py.File, attributes: Mapping[str, Any]) -> None:
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    file.attrs.update(
-        {
-            "schema": SEGMENT_SCHEMA,
-            "schema_version": SEGMENT_VERSION,
-            "twinlens_version": __version__,
-            "NX_class": "NXroot",
-            "default": "entry",
-            "complete": np.uint8(0),
-            "started_utc": started,
-            **attributes,
-        }
-    )
-    described = dict(file.attrs)
+    described = {
+        "schema": SEGMENT_SCHEMA,
+        "schema_version": SEGMENT_VERSION,
+        "twinlens_version": __version__,
+        "NX_class": "NXroot",
+        "default": "entry",
+        "complete": np.uint8(0),
+        "started_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        **attributes,
+    }
+    _attach(file, described)
     started = described["started_utc"]  # of the recording, should these frames be copied from another segment
-    file[DETECTOR].attrs.update({name: described[name] for name in _DETECTOR_FIELDS if name in described})
+    _attach(file[DETECTOR], {name: described[name] for name in _DETECTOR_FIELDS if name in described})
     _group(file, DETECTOR, "NXdetector")
     _group(file, "entry/instrument", "NXinstrument")
     _group(file, "entry", "NXentry", start_time=started)
@@ -204,9 +201,9 @@ def _describe(file: h5py.File, attributes: Mapping[str, Any]) -> None:
     program = {"program": "twinlens", "version": described["twinlens_version"], "date": started}
     _group(file, "entry/process", "NXprocess", **program)
     _group(file, "entry/data", "NXdata")
-    file["entry/data"].attrs["signal"] = "data"
+    _attach(file["entry/data"], {"signal": "data"})
     file["entry/data/data"] = h5py.SoftLink(f"/{DETECTOR}/data")
-    file["entry"].attrs["default"] = "data"
+    _attach(file["entry"], {"default": "data"})
 
 
 _DETECTOR_FIELDS = ("pixel_format", "bit_depth")
@@ -215,9 +212,23 @@ _CAMERA_FIELDS = ("vendor", "model", "serial", "user_name", "firmware", "address
 
 def _group(file: h5py.File, name: str, nx_class: str, **fields: str) -> None:
     group = file.require_group(name)
-    group.attrs["NX_class"] = nx_class
+    _attach(group, {"NX_class": nx_class})
     for field, value in fields.items():
-        group[field] = value
+        group[field] = _fixed(value)
+
+
+def _attach(node: h5py.Group, attributes: Mapping[str, Any]) -> None:
+    for name, value in attributes.items():
+        node.attrs[name] = _fixed(value) if isinstance(value, str) else value
+
+
+def _fixed(text: str) -> Any:
+    """A string with a place of its own in the file.
+
+    HDF5 keeps strings of variable length in a heap without a checksum; one wrong bit there made it loop for ever.
+    """
+    encoded = text.encode() or b"\0"
+    return np.array(encoded, h5py.string_dtype("utf-8", len(encoded)))
 
 
 def header_hash(file: h5py.File) -> np.uint64:

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinlens.capture import session
-from twinlens.capture.manifest import MANIFEST, Manifest, read_manifest
+from twinlens.capture.manifest import read_manifest
+from twinlens.capture.rebuild import rebuild_session
 from twinlens.capture.repair import RepairReport, repair_segment, repair_session
 from twinlens.capture.segment import PART
+from twinlens.capture.session import sealed_records
 from twinlens.capture.session_folder import against_disk
 from twinlens.errors import SessionError
-from twinlens.storage import hold_folder, sync_folder
+from twinlens.storage import hold_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,26 @@ def mend_session(folder: Path, *, damaged: tuple[str, ...] = ()) -> MendReport:
         damaged: sealed segments to repair too, such as "a/seg_000002.h5"; the damaged file is kept beside it.
 
     Raises:
-        SessionError: it is being recorded, a segment is beyond repair, or the account cannot be made again.
+        SessionError: it is being recorded, a segment is beyond repair, or no frame is whole.
     """
     for camera in (folder / "a", folder / "b"):
         _require_idle(camera)
-    reports = repair_session(folder)
-    reports += [repair_segment(folder / name) for name in damaged if (folder / name).exists()]
-    manifest = _manifest(folder)
-    again = against_disk(manifest, session.sealed_records(folder, manifest.runs))
-    if again != manifest:
-        again.write(folder)
-    final = folder
+    reports = [
+        repair_segment(path) for name in dict.fromkeys(damaged) if _is_sealed_segment(path := folder / name)
+    ]
     if folder.suffix == PART:
-        final = folder.with_suffix("")
-        folder.replace(final)
-        sync_folder(final.parent)
-    return MendReport(str(final), tuple(reports))
+        final, parts = rebuild_session(folder)
+        return MendReport(str(final), (*reports, *parts))
+    reports += repair_session(folder)
+    manifest = read_manifest(folder)
+    checked = against_disk(manifest, sealed_records(folder, manifest.runs))
+    if checked != manifest:
+        checked.write(folder)
+    return MendReport(str(folder), tuple(reports))
+
+
+def _is_sealed_segment(path: Path) -> bool:
+    return path.suffix == ".h5" and path.is_file()
 
 
 def _require_idle(camera: Path) -> None:
@@ -59,15 +64,3 @@ def _require_idle(camera: Path) -> None:
         hold_folder(camera).close()
     except BlockingIOError as cause:
         raise SessionError(f"{camera} is being recorded into", hint="wait until the recording ends") from cause
-
-
-def _manifest(folder: Path) -> Manifest:
-    rebuild = getattr(session, "rebuild_manifest", None)
-    if not (folder / MANIFEST).exists() and rebuild is not None:
-        rebuild(folder)
-    if not (folder / MANIFEST).exists():
-        raise SessionError(
-            f"the segments in {folder} can be read again, but it holds no {MANIFEST}",
-            hint="read the segments with h5py; scenes and mirror states were not recorded",
-        )
-    return read_manifest(folder)

@@ -13,7 +13,7 @@ from twinlens.capture.frame import CameraRole, FrameRecord
 from twinlens.capture.manifest import MANIFEST, Manifest, read_manifest
 from twinlens.capture.pairing import pair_records
 from twinlens.capture.repair import frames_intact
-from twinlens.capture.rows import DETECTOR, read_rows
+from twinlens.capture.rows import DETECTOR, read_rows, text_of
 from twinlens.capture.segment import PART, header_hash
 from twinlens.errors import CaptureError, SessionError
 from twinlens.storage import artefact_is_intact
@@ -132,10 +132,12 @@ class _Check:
                 self.note(path, "is not marked complete")
             if header_hash(file) != said["header_xxh3"]:
                 self.note(path, "its attributes do not have their hash")
-            if said["role"] != role or int(said["segment_index"]) != int(path.name[4:10]):
-                self.note(path, f"was recorded as {said['role']}/seg_{int(said['segment_index']):06d}.h5")
-            if manifest is not None and said.get("session_id", manifest.id) != manifest.id:
-                self.note(path, f"belongs to session {said['session_id']}")
+            recorded_as = f"{text_of(file, 'role')}/seg_{int(said['segment_index']):06d}.h5"
+            if recorded_as != f"{role}/{path.name}":
+                self.note(path, f"was recorded as {recorded_as}")
+            owner = text_of(file, "session_id")
+            if manifest is not None and owner not in ("", manifest.id):
+                self.note(path, f"belongs to session {owner}")
             if len(file[f"{DETECTOR}/data"]) != len(records):
                 self.note(path, f"{len(file[f'{DETECTOR}/data'])} frames and {len(records)} rows")
             for index, (record, intact) in enumerate(zip(records, frames_intact(file), strict=False)):
