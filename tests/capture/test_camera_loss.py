@@ -99,6 +99,15 @@ def test_the_application_that_took_control_is_named(peer, client) -> None:
     assert "control was taken by 10.1.2.3, port 4711" in lost(client, device)
 
 
+def test_a_thief_that_hides_its_address_is_noticed(peer, client) -> None:
+    device = client.open()
+    hidden = gvcp.OWNER_ADDRESS.to_bytes(4, "big")
+    peer.hook = lambda command, request_id, payload, right: (
+        [gvcp.acknowledge(command, request_id, status=0x8006)] if payload == hidden else [right]
+    )
+    assert "another application took control" in lost(client, device)
+
+
 def test_control_is_watched_on_a_camera_that_does_not_tell_its_owner(peer, client) -> None:
     peer.tells_owner = False
     device = client.open()

@@ -137,7 +137,7 @@ class Ledger:
 
         Every frame of this camera since its shift rose shows another moment than its partner.
         """
-        wrong = []
+        wrong: list[int] = []
         while self.runs:
             at = next((i for i in range(len(self.runs) - 1, -1, -1) if self.runs[i].camera == role), None)
             if at is None or self.runs[at].shift <= shift:

@@ -9,6 +9,7 @@ from pathlib import Path
 from twinlens.capture.chronicle import Chronicle
 from twinlens.capture.manifest import RecordedTake
 from twinlens.capture.messages import Begin, Failed
+from twinlens.capture.preflight import require_ready
 from twinlens.capture.producers import find_producer
 from twinlens.capture.report import CaptureReport, Take
 from twinlens.capture.rig import Rig
@@ -49,6 +50,7 @@ class Recording:
             folder = chronicle.folder
             with Rig(self._settings, producer=self._producer, session_id=folder.id, folder=folder.part) as rig:
                 chronicle.opened = rig.cameras
+                require_ready(self._settings, rig.cameras, self._takes, folder=folder.part)
                 with Trigger(self._settings, rig) as trigger:
                     yield from self._run(_Course(self._settings, chronicle, rig, trigger))
         except BaseException as error:
@@ -220,7 +222,7 @@ class _Course:
         self._outstanding.clear()
         self.rig.give_up(role)
         self.rig.end()
-        self._chronicle.folder.mend()
+        self._chronicle.folder.mend([role])
         deadline_s = time.monotonic() + RECONNECT_TIMEOUT_S
         while True:
             yield self._chronicle.report()

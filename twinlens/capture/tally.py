@@ -23,7 +23,7 @@ class Tally:
         self.latches: Latches = {}
         self.failed: Failed | None = None
         """The first camera whose process ended."""
-        self.frames = dict.fromkeys(ROLES, 0)
+        self.frames: dict[str, int] = dict.fromkeys(ROLES, 0)
         self.next_trigger = first_trigger
         self._matched_by = matched_by
         self._tolerance = tolerance

@@ -80,7 +80,8 @@ uint32_t device_privilege(int32_t access) {
 static GC_ERROR explain_denial(struct device *device) {
     struct sockaddr_in owner;
     char address[40] = "its registers do not say which";
-    if (heartbeat_read_owner(device, &owner)) inet_ntop(AF_INET, &owner.sin_addr, address, sizeof address);
+    if (heartbeat_read_owner(device, &owner) == GC_ERR_SUCCESS)
+        inet_ntop(AF_INET, &owner.sin_addr, address, sizeof address);
     return fail(GC_ERR_ACCESS_DENIED, "%s: access denied, another application controls it (%s)", device->gvcp.who,
                 address);
 }

@@ -54,8 +54,8 @@ GC_ERROR device_open_channel(struct gvcp *, const struct camera_identity *);
 GC_ERROR heartbeat_start(struct device *);
 void heartbeat_stop(struct device *);
 
-/* Who is in control, from the camera's registers; false when they cannot be read. */
-bool heartbeat_read_owner(struct device *, struct sockaddr_in *owner);
+/* Who is in control, from the camera's registers. */
+GC_ERROR heartbeat_read_owner(struct device *, struct sockaddr_in *owner);
 
 bool device_may_write(const struct device *);
 

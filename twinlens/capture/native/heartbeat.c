@@ -16,14 +16,13 @@
 
 enum { BEATS_PER_TIMEOUT = 3, DEFAULT_TIMEOUT_MS = 3000, SHORTEST_PERIOD_MS = 50, LONGEST_PERIOD_MS = 500 };
 
-bool heartbeat_read_owner(struct device *device, struct sockaddr_in *owner) {
+GC_ERROR heartbeat_read_owner(struct device *device, struct sockaddr_in *owner) {
     uint32_t address = 0, port = 0;
-    if (gvcp_read_register(&device->gvcp, REGISTER_OWNER_ADDRESS, &address) != GC_ERR_SUCCESS ||
-        gvcp_read_register(&device->gvcp, REGISTER_OWNER_PORT, &port) != GC_ERR_SUCCESS)
-        return false;
+    GC_ERROR result = gvcp_read_register(&device->gvcp, REGISTER_OWNER_ADDRESS, &address);
+    if (result == GC_ERR_SUCCESS) result = gvcp_read_register(&device->gvcp, REGISTER_OWNER_PORT, &port);
     *owner = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(address)};
-    return true;
+    return result;
 }
 
 static bool is_ours(const struct device *device, const struct sockaddr_in *owner) {
@@ -32,13 +31,14 @@ static bool is_ours(const struct device *device, const struct sockaddr_in *owner
 }
 
 static void check_owner(struct device *device) {
-    struct sockaddr_in owner = {0};
+    struct sockaddr_in owner;
     char address[INET_ADDRSTRLEN];
-    if (!device->tells_owner) {
-        GC_ERROR result =
-            gvcp_write_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE, device_privilege(device->access));
-        if (result == GC_ERR_ACCESS_DENIED) gvcp_lose(&device->gvcp, "another application took control of it");
-    } else if (heartbeat_read_owner(device, &owner) && !is_ours(device, &owner)) {
+    GC_ERROR result = device->tells_owner ? heartbeat_read_owner(device, &owner)
+                                          : gvcp_write_register(&device->gvcp, REGISTER_CONTROL_PRIVILEGE,
+                                                                device_privilege(device->access));
+    if (result == GC_ERR_ACCESS_DENIED) { /* one with exclusive access hides its address, too */
+        gvcp_lose(&device->gvcp, "another application took control of it");
+    } else if (result == GC_ERR_SUCCESS && device->tells_owner && !is_ours(device, &owner)) {
         inet_ntop(AF_INET, &owner.sin_addr, address, sizeof address);
         gvcp_lose(&device->gvcp, "control was taken by %s, port %u", address, ntohs(owner.sin_port));
     }
@@ -68,14 +68,15 @@ static void *keep_beating(void *argument) {
 }
 
 GC_ERROR heartbeat_start(struct device *device) {
-    struct sockaddr_in owner = {0};
+    struct sockaddr_in owner;
     uint32_t timeout_ms = DEFAULT_TIMEOUT_MS;
     (void)gvcp_read_register(&device->gvcp, REGISTER_HEARTBEAT_TIMEOUT_MS, &timeout_ms);
     if (timeout_ms == 0 || timeout_ms > 60000) timeout_ms = DEFAULT_TIMEOUT_MS;
     uint32_t period_ms = timeout_ms / BEATS_PER_TIMEOUT;
     if (period_ms > LONGEST_PERIOD_MS) period_ms = LONGEST_PERIOD_MS;
     device->heartbeat_period_ms = period_ms < SHORTEST_PERIOD_MS ? SHORTEST_PERIOD_MS : period_ms;
-    device->tells_owner = device_may_write(device) && heartbeat_read_owner(device, &owner) && is_ours(device, &owner);
+    device->tells_owner = device_may_write(device) && heartbeat_read_owner(device, &owner) == GC_ERR_SUCCESS &&
+                          is_ours(device, &owner);
     device->gvcp.watched = true;
     device->stop_event = eventfd(0, EFD_CLOEXEC);
     if (device->stop_event < 0) return fail(GC_ERR_IO, "%s: no event for the heartbeat", device->gvcp.who);

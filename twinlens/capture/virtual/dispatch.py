@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -85,21 +86,21 @@ class Dispatch:
         """Each step sends a few packets; call `pause` after each."""
         sent, plan = frame.sent, frame.plan
         if plan.leader:
-            yield lambda: self._one(sent.leader)
+            yield partial(self._one, sent.leader)
         if plan.corrupted:
-            yield lambda: self._one(sent.packets.packet(plan.corrupted)[:-5])
+            yield partial(self._one, sent.packets.packet(plan.corrupted)[:-5])
         count = 0
         for first, last in self._runs(sent, plan):
-            yield lambda first=first, last=last: self._burst(sent, first, last)
+            yield partial(self._burst, sent, first, last)
             count += last - first + 1
             if count == plan.stall_after:
                 time.sleep(self._faults.stall_ms / 1e3)
         if plan.held_back:
             time.sleep(self._faults.delay_ms / 1e3)
             for packet in plan.held_back:
-                yield lambda packet=packet: self._one(sent.packets.packet(packet))
+                yield partial(self._one, sent.packets.packet(packet))
         if plan.trailer:
-            yield lambda: self._one(sent.trailer)
+            yield partial(self._one, sent.trailer)
 
     def pause(self, delay_ns: int) -> None:
         """Wait until the link would have carried what was sent last."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from twinlens.capture.pixel_formats import Payload
 from twinlens.capture.virtual import gvsp
-from twinlens.capture.virtual.camera_log import CameraLog, LogEntry
+from twinlens.capture.virtual.camera_log import CameraLog, Event, LogEntry
 from twinlens.capture.virtual.dispatch import Dispatch, StreamPlan
 from twinlens.capture.virtual.faults import Faults
 from twinlens.capture.virtual.packing import pack
@@ -276,7 +276,7 @@ class Streamer:
                     return
                 act()
             dispatch.pause(self._director.packet_delay_ns())
-        event = "sent" if exposure.number >= 0 else "extra"
+        event: Event = "sent" if exposure.number >= 0 else "extra"
         with self._changed:
             frame.sent.log_number = self._log.add(
                 LogEntry(
@@ -290,7 +290,7 @@ class Streamer:
                 )
             )
 
-    def _note(self, number: int, event: str, at_ns: int, *, block: int = 0) -> None:
+    def _note(self, number: int, event: Event, at_ns: int, *, block: int = 0) -> None:
         self._log.add(
-            LogEntry(trigger=number, block_id=block, event=event, time_ns=at_ns, arming=max(self._armings, 0))  # type: ignore[arg-type]
+            LogEntry(trigger=number, block_id=block, event=event, time_ns=at_ns, arming=max(self._armings, 0))
         )
