@@ -53,7 +53,7 @@ class CaptureView:
         """Say something to the person; figures stay away until `go_on`."""
         self._board.take_down()
         if not self._is_waiting and self.last is not None:
-            console.note(f"{self.last.pairs} pairs, {losses(self.last) or 'no frame lost'}")
+            console.note(f"pairs so far: {self.last.pairs}, lost: {losses(self.last) or 'nothing'}")
         self._is_waiting = True
         console.note(text)
 
@@ -192,10 +192,10 @@ def _show_losses(report: CaptureReport) -> None:
 
 def _show_slips(report: CaptureReport) -> None:
     for slip in report.slips:
-        what = "triggers that made no frame" if slip.by > 0 else "frames that no trigger asked for"
+        what = "triggers without a frame" if slip.by > 0 else "frames without a trigger"
         console.say(
-            f"resynchronised: camera {slip.camera.upper()} from trigger {slip.trigger_index} on, "
-            f"after {abs(slip.by)} {what}"
+            f"resynchronised: camera {slip.camera.upper()} from trigger {slip.trigger_index} on "
+            f"({what}: {abs(slip.by)})"
         )
 
 
