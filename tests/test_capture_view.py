@@ -86,13 +86,13 @@ def test_the_live_view_is_gone_at_the_end(terminal: io.StringIO) -> None:
 def test_while_a_person_is_asked_no_figures_move_and_new_pictures_are_judged_once(terminal: io.StringIO) -> None:
     with console.board() as board:
         view = CaptureView(board, pairs_wanted=0)
-        assert list(watched(iter([None, ""]), view)) == [None, ""]
         view.show(REPORT)
+        assert list(watched(iter([None, ""]), view)) == [None, ""]
         view.wait("next: scene x")
         before = terminal.tell()
-        sharper = dataclasses.replace(REPORT, focus={"a": 9.5, "b": 4.5})
+        view.show(dataclasses.replace(REPORT, focus={"a": 9.5, "b": 3.5}))  # B's is still of the frame before
         for _ in range(3):
-            view.show(sharper)
+            view.show(dataclasses.replace(REPORT, focus={"a": 9.5, "b": 4.5}))
         told = terminal.getvalue()[before:]
         assert told.count("A focus 9.50, saturated 1.23 %; B focus 4.50, saturated 0.00 %") == 1
         assert "recording" not in told
@@ -129,8 +129,8 @@ def test_the_summary_tells_how_the_session_went(capsys: pytest.CaptureFixture[st
         "camera timestamps",
         "31 us, within 12 us",
         "3-4",
-        "resynchronised: camera B from trigger 11 on, (triggers without a frame: 1)",
-        "resynchronised: camera A from trigger 13 on, (frames without a trigger: 2)",
+        "resynchronised: camera B from trigger 11 on (triggers without a frame: 1)",
+        "resynchronised: camera A from trigger 13 on (frames without a trigger: 2)",
         "packet size, bytes",
         "8000",
         "Own",
@@ -167,6 +167,7 @@ def test_cameras_that_are_not_synchronised_show_no_skew_while_recording() -> Non
 
 def test_no_rate_no_minutes() -> None:
     assert disk_left(dataclasses.replace(REPORT, rate_hz=0.0)) == "120.0 GB left"
+    assert disk_left(dataclasses.replace(REPORT, rate_hz=1.0)) == "120.0 GB left, 3 h at this rate"
 
 
 @given(some.sets(some.integers(0, 60)))

@@ -39,7 +39,7 @@ class CaptureView:
         self._is_waiting = False
         self.last: CaptureReport | None = None
         """The report shown last."""
-        self._pictures_before = ""
+        self._focus_before: dict[str, float] = {}
 
     def show(self, report: CaptureReport) -> None:
         """Show a new report."""
@@ -60,7 +60,7 @@ class CaptureView:
     def go_on(self) -> None:
         """The person has answered."""
         self._is_waiting = False
-        self._pictures_before = pictures(self.last) if self.last is not None else ""
+        self._focus_before = dict(self.last.focus) if self.last is not None else {}
 
     def end(self) -> None:
         """Leave the terminal to what is said at the end."""
@@ -68,10 +68,10 @@ class CaptureView:
 
     def _tell_pictures(self) -> None:
         """Focus and saturation of the frames just taken, once; the cameras tell them twice a second."""
-        now = pictures(self.last) if self.last is not None else ""
-        if now != self._pictures_before:
-            self._pictures_before = now
-            console.note(now)
+        focus = dict(self.last.focus) if self.last is not None else {}
+        if self.last is not None and all(focus.get(r) and focus[r] != self._focus_before.get(r) for r in ROLES):
+            self._focus_before = focus
+            console.note(pictures(self.last))
 
 
 def watched(lines: Iterable[str | None], view: CaptureView) -> Iterator[str | None]:
@@ -100,8 +100,7 @@ def live(
             role.upper(),
             str(report.frames.get(role, 0)),
             f"{report.queued.get(role, 0)} (at most {report.queue_high_water.get(role, 0)})",
-            f"{report.focus.get(role, 0.0):.2f}",
-            f"{100 * report.saturated.get(role, 0.0):.2f} %",
+            *(_sharpness(report, role) if report.focus.get(role) else ("-", "-")),
         )
         for role in ROLES
     ]
@@ -155,19 +154,23 @@ def losses(report: CaptureReport) -> str:
 
 
 def pictures(report: CaptureReport) -> str:
-    """Focus and saturation of the last frames; empty before there are any."""
-    return "; ".join(
-        f"{role.upper()} focus {report.focus[role]:.2f}, saturated {100 * report.saturated.get(role, 0.0):.2f} %"
-        for role in ROLES
-        if role in report.focus
-    )
+    """Focus and saturation of both cameras' last frames."""
+    told = [(role.upper(), *_sharpness(report, role)) for role in ROLES]
+    return "; ".join(f"{camera} focus {focus}, saturated {saturated}" for camera, focus, saturated in told)
 
 
 def disk_left(report: CaptureReport) -> str:
     """Free space, and for how long it lasts at the present rate."""
     free = f"{report.disk_left_bytes / 1e9:.1f} GB left"
     bytes_per_s = report.rate_hz * report.pair_bytes
-    return f"{free}, {report.disk_left_bytes / bytes_per_s / 60:.0f} min at this rate" if bytes_per_s else free
+    if not bytes_per_s:
+        return free
+    minutes = report.disk_left_bytes / bytes_per_s / 60
+    return (
+        f"{free}, {minutes:.0f} min at this rate"
+        if minutes < 180
+        else f"{free}, {minutes / 60:.0f} h at this rate"
+    )
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -179,6 +182,10 @@ def ranges(numbers: Iterable[int]) -> str:
         else:
             told.append([number, number])
     return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in told)
+
+
+def _sharpness(report: CaptureReport, role: str) -> tuple[str, str]:
+    return f"{report.focus.get(role, 0.0):.2f}", f"{100 * report.saturated.get(role, 0.0):.2f} %"
 
 
 def _show_losses(report: CaptureReport) -> None:
