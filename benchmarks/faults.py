@@ -65,7 +65,7 @@ CASES = (
     Case("whole frame lost", b=Faults(lost_frames=tuple(range(45, 4000, 13)))),
     Case("drift 100 ppm", b=Faults(clock_drift_ppm=100.0, clock_offset_s=5.0, clock_jitter_us=50.0)),
     Case("stall", b=Faults(stall_at_frame=12, stall_ms=300.0)),
-    Case("unplug", b=Faults(unplug_after_frames=15, replug_after_s=2.0), reconnect=True),
+    Case("unplug", b=Faults(unplug_after_frames=40, replug_after_s=2.0), reconnect=True),
 )
 
 
@@ -79,7 +79,7 @@ class Verdict:
     pairs: int
     wrong: int
     untold: int
-    """Losses that the ledger lacks, or gives a reason that the camera's log contradicts; and gaps that are none."""
+    """Losses that the ledger lacks or gives a reason that the camera's log contradicts, and gaps that are none."""
     told: Counter[str]
 
 
@@ -103,8 +103,9 @@ def main() -> None:
             verdict = run(case, shape_hw=shape_hw, rate_hz=rate_hz, pairs=asked.frames)
             reference = reference or verdict.pairs
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(verdict.told.items()))
+            ratio = verdict.pairs / reference
             print(f"{case.name:22} {rate_hz:4.0f} {verdict.sent:6} {verdict.recovered:7} {verdict.incomplete:8} "
-                  f"{verdict.pairs:6} {verdict.wrong:6} {verdict.untold:6} {verdict.pairs / reference:10.2f}  {told}",
+                  f"{verdict.pairs:6} {verdict.wrong:6} {verdict.untold:6} {ratio:10.2f}  {told}",
                   flush=True)  # fmt: skip
             failures += verdict.wrong + verdict.untold
     sys.exit(1 if failures else 0)
@@ -133,8 +134,8 @@ def record(rig: RigSettings, pairs: int, out: Path, *, reconnect: bool) -> Captu
     last: CaptureReport | None = None
     try:
         with closing(capture(rig, [Take("fault", pairs)], out=out, reconnect=reconnect)) as reports:
-            for last in reports:
-                pass
+            for report in reports:
+                last = report
     except TwinlensError as error:
         print(f"  broke off: {error}", flush=True)
     if last is None:
