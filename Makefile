@@ -5,7 +5,7 @@ RUNS ?= 100000
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test lint bench fuzz sanitize clean
 
 demo: $(VENV)/installed
 	$(RUN)/twinlens demo --out demo-run $(if $(SCENES),--scenes $(SCENES))
@@ -25,6 +25,10 @@ bench: $(VENV)/installed-dev
 
 fuzz:
 	$(PYTHON) fuzz/fuzz.py --runs $(RUNS)
+
+sanitize: $(VENV)/installed-dev
+	PATH="$(CURDIR)/$(RUN):$$PATH" tests/capture/sanitize.sh address,undefined
+	PATH="$(CURDIR)/$(RUN):$$PATH" tests/capture/sanitize.sh thread
 
 clean:
 	rm -rf $(VENV) build demo-run

@@ -68,7 +68,7 @@ def run(target: Target, program: Path, *, runs: int, seed: int) -> int:
     grown, found = WORK / f"{target.name}.corpus", WORK / f"{target.name}.finding-"
     shutil.rmtree(grown, ignore_errors=True)
     grown.mkdir()
-    command = [
+    command: list[str | Path] = [
         program, grown, HERE / "corpus" / target.name, f"-runs={runs}", f"-seed={seed}",
         f"-max_len={target.longest}", "-timeout=10", f"-artifact_prefix={found}", "-print_final_stats=1",
     ]  # fmt: skip

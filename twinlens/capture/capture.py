@@ -13,7 +13,7 @@ __all__ = ["CaptureReport", "Take", "capture", "require_complete"]
 
 def capture(
     settings: RigSettings,
-    takes: Iterable[Take],
+    takes: Iterable[Take | None],
     *,
     out: Path,
     resume: Path | None = None,
@@ -22,8 +22,9 @@ def capture(
     """Record a session into a new folder below `out`; yields a report now and then, the last one at the end.
 
     Takes are pulled while the rig is armed, so an iterator may wait for a person or move a mirror before it gives
-    the next. The folder has its final name only once it is sealed. Whatever ends the recording early (a lost
-    camera, Ctrl-C as GeneratorExit or KeyboardInterrupt), what was recorded so far is sealed first.
+    the next; while it waits it gives None often, and the cameras are heard meanwhile. The folder has its final
+    name only once it is sealed. Whatever ends the recording early (a lost camera, Ctrl-C as GeneratorExit or
+    KeyboardInterrupt), what was recorded so far is sealed first, and its report comes before the error.
 
     Args:
         resume: a sealed session that goes on; the takes are added to it.
@@ -47,8 +48,15 @@ def capture(
     recording = Recording(settings, takes, out=out, resume=resume, reconnect=reconnect)
     try:
         yield from recording.run()
-    finally:
+    except GeneratorExit:
         recording.seal()
+        raise
+    except BaseException:
+        recording.seal()
+        if (report := recording.report()).pairs:
+            yield report
+        raise
+    recording.seal()
     yield recording.report()
 
 

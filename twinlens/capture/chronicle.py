@@ -69,8 +69,8 @@ class Chronicle:
         """Note that a take begins; also on the disk, should this process be killed."""
         exposure_us = self._settings.exposure_us if take.exposure_us is None else take.exposure_us
         gain_db = self._settings.gain_db if take.gain_db is None else take.gain_db
-        if take.replaces_previous and self.takes:
-            self.takes[-1] = replace(self.takes[-1], rejected=True)
+        for index in range(max(0, len(self.takes) - take.replaces_previous), len(self.takes)):
+            self.takes[index] = replace(self.takes[index], rejected=True)
         begun = RecordedTake(
             take.scene, take.mirror_state, self.tally.next_trigger, take.kind, exposure_us, gain_db
         )
@@ -112,6 +112,7 @@ class Chronicle:
             rate_hz=sum(time.monotonic() - at_s < _RATE_S for at_s in self._pair_times_s) / _RATE_S,
             queued={role: each.queued for role, each in status.items()},
             queue_high_water={role: each.queue_high_water for role, each in status.items()},
+            pair_bytes=self._pair_bytes(),
             disk_left_bytes=shutil.disk_usage(self.folder.final.parent).free,
             saturated={role: each.saturated for role, each in status.items()},
             focus={role: each.focus for role, each in status.items()},
@@ -157,6 +158,12 @@ class Chronicle:
         self.tally.ledger.gaps[:] = sealed.ledger[known:]
         refused = {gap.trigger_index for gap in self.tally.ledger.gaps}
         self.tally.ledger.pairs[:] = [p for p in self.tally.ledger.pairs if p[0].trigger_index not in refused]
+
+    def _pair_bytes(self) -> int:
+        if "a" not in self.opened:
+            return 0
+        setting = self.opened["a"].setting
+        return 2 * setting.shape_hw[0] * setting.shape_hw[1] * (1 if setting.bit_depth == 8 else 2)
 
     def _untouched(self) -> Manifest:
         if self._before is None:

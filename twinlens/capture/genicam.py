@@ -6,9 +6,11 @@ into ours. One process should hold one camera: harvesters keeps the GIL while it
 """
 
 import logging
+import signal
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -167,7 +169,10 @@ class Camera:
         try:
             self._acquirer.destroy()
         except (genapi.GenericException, gentl.GenericException) as error:
-            log.warning("camera %s could not be closed: %s", self.info.serial, _first_line(error))
+            log.warning("camera %s could not be stopped: %s", self.info.serial, _first_line(error))
+            # harvesters stops before it frees and lets an error of the first prevent the second.
+            with suppress(genapi.GenericException, gentl.GenericException):
+                self._acquirer.destroy()
 
     def _node(self, name: str) -> Any:
         try:
@@ -239,6 +244,7 @@ class Producer:
                 hint="check power and cable, list what answers with 'twinlens cameras', "
                 "or start the virtual rig with 'twinlens simulate'",
             )
+        on_interrupt = signal.getsignal(signal.SIGINT)
         try:
             return Camera(self._harvester.create({"serial_number": serial}), info)
         except (genapi.GenericException, gentl.GenericException) as cause:
@@ -246,6 +252,9 @@ class Producer:
                 f"camera {serial} cannot be opened: {_first_line(cause)}",
                 hint="close the other program that controls it, or wait 3 s for its heartbeat to end",
             ) from cause
+        finally:
+            if threading.current_thread() is threading.main_thread():  # harvesters takes Ctrl-C for itself
+                signal.signal(signal.SIGINT, on_interrupt)
 
 
 class _CountIncomplete(Callback):  # type: ignore[misc]

@@ -88,8 +88,7 @@ class MatchByCommand:
         while frames:
             slot = self._slot(frames[0])
             if slot is None:
-                frames.popleft()
-                self._ledger.unasked_frames += 1
+                self._leave_out(frames.popleft())
                 continue
             doubt = self._doubt(role, slot)
             if doubt == "wait" and not is_over:
@@ -98,8 +97,12 @@ class MatchByCommand:
             if doubt in ("fits", "slips"):
                 self._accept(record, slot)
             else:
-                self._ledger.unasked_frames += 1
-                self._ledger.note(Loss(role, record.trigger_index, "late"))
+                self._leave_out(record)
+
+    def _leave_out(self, record: FrameRecord) -> None:
+        """A frame that answers no command at its time; should a trigger lack one, this came too late for it."""
+        self._ledger.unasked_frames += 1
+        self._ledger.note(Loss(record.camera, record.trigger_index, "late"))
 
     def _doubt(self, role: CameraRole, slot: int) -> Doubt:
         """Whether the first waiting frame answers the trigger its time suggests."""

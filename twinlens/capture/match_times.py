@@ -44,6 +44,7 @@ class MatchByTime:
         self._b_minus_a: int | None = None
         self.next_trigger = first_trigger
         self._has_pair = False
+        self._lonely: FrameRecord | None = None
         self._has_begun = from_start
         if from_start:
             ledger.begin(first_trigger)
@@ -119,8 +120,20 @@ class MatchByTime:
         late = [] if twice_b and not twice_a else [a.popleft()]
         late += [] if twice_a and not twice_b else [b.popleft()]
         for record in late:
-            self._ledger.unasked_frames += 1
-            self._ledger.note(Loss(record.camera, record.trigger_index, "late"))
+            self._leave_out(record)
+
+    def _leave_out(self, record: FrameRecord) -> None:
+        """A frame that is no trigger's; should a trigger lack one, this came too late for it."""
+        self._ledger.unasked_frames += 1
+        self._ledger.note(Loss(record.camera, record.trigger_index, "late"))
+
+    def _is_late(self, record: FrameRecord) -> bool:
+        """Whether a frame without partner answers the trigger of the other camera's last one, some time later."""
+        lonely, expected = self._lonely, self._ledger.expected_trigger(record)
+        if lonely is None or lonely.camera == record.camera or expected is None or expected >= self.next_trigger:
+            return False
+        a, b = (lonely, record) if lonely.camera == "a" else (record, lonely)
+        return abs(self._apart_ns(a, b)) < (1 - self._tolerance) * self._tolerance_ns() / self._tolerance
 
     def _fit(self, a: FrameRecord, b: FrameRecord) -> bool:
         return abs(self._apart_ns(a, b)) <= self._tolerance_ns()
@@ -167,9 +180,10 @@ class MatchByTime:
     def _single(self, role: CameraRole) -> None:
         """A frame without partner; before the first pair it belongs to the arming, not to the recording."""
         record = self._frames[role].popleft()
-        if not self._has_begun:
-            self._ledger.unasked_frames += 1
+        if not self._has_begun or self._is_late(record):
+            self._leave_out(record)
             return
+        self._lonely = record
         trigger = self._trigger_of(record)
         self._ledger.assign(record, trigger)
         self.next_trigger = trigger + 1

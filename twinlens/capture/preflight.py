@@ -15,7 +15,7 @@ from twinlens.capture.rig_file import RigSettings
 
 
 def require_ready(
-    settings: RigSettings, cameras: Mapping[CameraRole, Opened], takes: Iterable[Take], *, folder: Path
+    settings: RigSettings, cameras: Mapping[CameraRole, Opened], takes: Iterable[Take | None], *, folder: Path
 ) -> None:
     """Refuse a recording that cannot go well.
 
@@ -43,5 +43,5 @@ def require_ready(
     bytes_on_disk = height * width * (2 if bit_depth(setting.pixel_format) > 8 else 1)
     seconds = 0.0
     if isinstance(takes, Sequence):
-        seconds = sum(take.duration_s or take.pairs / settings.rate_hz for take in takes)
+        seconds = sum(take.duration_s or take.pairs / settings.rate_hz for take in takes if take)
     require_disk(folder, 2 * bytes_on_disk * settings.rate_hz, seconds)

@@ -29,7 +29,13 @@ class Recording:
     """A session that is being recorded."""
 
     def __init__(
-        self, settings: RigSettings, takes: Iterable[Take], *, out: Path, resume: Path | None, reconnect: bool
+        self,
+        settings: RigSettings,
+        takes: Iterable[Take | None],
+        *,
+        out: Path,
+        resume: Path | None,
+        reconnect: bool,
     ) -> None:
         self._settings = settings
         self._takes = takes
@@ -56,6 +62,9 @@ class Recording:
         try:
             self._chronicle.flushed = course.rig.arm()
             for take in self._takes:
+                if take is None:
+                    yield from course.idle(reconnects=self._reconnects)
+                    continue
                 take.require_sense()
                 yield from course.record(take, reconnects=self._reconnects)
         except BaseException:
@@ -85,6 +94,7 @@ class _Course:
         self._trigger = trigger
         self._outstanding: deque[tuple[int, float]] = deque()
         """Triggers without an answer, and when to stop waiting for it."""
+        self._reported_s = 0.0
 
     def record(self, take: Take, *, reconnects: bool) -> Iterator[CaptureReport]:
         """Record one take."""
@@ -93,27 +103,32 @@ class _Course:
         pairs = before = chronicle.pairs
         until_s = time.monotonic() + take.duration_s if take.duration_s else float("inf")
         wanted = before + take.pairs if take.pairs else float("inf")
-        unanswered, reported_s, silent_since_s = 0, 0.0, time.monotonic()
+        unanswered, silent_since_s = 0, time.monotonic()
         while chronicle.pairs < wanted and (time.monotonic() < until_s or self._outstanding):
             if time.monotonic() < until_s and chronicle.pairs + len(self._outstanding) < wanted:
                 self._fire_when_due()
             self._listen()
-            if (failed := self._tally.failed) is not None:
-                if not reconnects or not isinstance(failed.error, CaptureError):
-                    raise failed.error
-                yield from self._wait_for(failed, recorded)
+            if self._tally.failed is not None:
+                yield from self._wait_for(self._tally.failed, reconnects=reconnects)
+                self._begin_part(recorded)
                 silent_since_s = time.monotonic()
             unanswered += self._settle()
             if chronicle.pairs > pairs:
                 chronicle.note_pairs(chronicle.pairs - pairs)
                 pairs, unanswered, silent_since_s = chronicle.pairs, 0, time.monotonic()
             self._require_life(unanswered, silent_since_s)
-            if time.monotonic() - reported_s > REPORT_S:
-                reported_s = time.monotonic()
-                yield chronicle.report()
+            yield from self._report_when_due()
         self._tally.end({}, is_cut=False)
         self.rig.end()
         yield chronicle.report()
+
+    def idle(self, *, reconnects: bool) -> Iterator[CaptureReport]:
+        """Between two takes: hear both cameras for a moment, so that no pipe fills and a loss is noticed."""
+        for message in self.rig.hear(timeout_s=LISTEN_S):
+            self._tally.hear(message)
+        if self._tally.failed is not None:
+            yield from self._wait_for(self._tally.failed, reconnects=reconnects)
+        yield from self._report_when_due()
 
     def break_off(self) -> None:
         """Account for what is missing when a recording ends early."""
@@ -176,6 +191,11 @@ class _Course:
     def _patience_s(self) -> float:
         return self._timeout_s + self._chronicle.takes[-1].exposure_us * 1e-6
 
+    def _report_when_due(self) -> Iterator[CaptureReport]:
+        if time.monotonic() - self._reported_s > REPORT_S:
+            self._reported_s = time.monotonic()
+            yield self._chronicle.report()
+
     def _require_life(self, unanswered: int, silent_since_s: float) -> None:
         """Raise `FrameTimeoutError` when nothing useful comes any more."""
         silent_s = time.monotonic() - silent_since_s
@@ -193,14 +213,16 @@ class _Course:
             hint="check the trigger cable and its source, and the cameras' network with 'twinlens doctor'",
         )
 
-    def _wait_for(self, failed: Failed, recorded: RecordedTake) -> Iterator[CaptureReport]:
-        """Wait until a lost camera is back, and go on with a new part of the take."""
+    def _wait_for(self, failed: Failed, *, reconnects: bool) -> Iterator[CaptureReport]:
+        """Wait until a lost camera is back; what is recorded next belongs to a new start."""
+        if not reconnects or not isinstance(failed.error, CaptureError):
+            raise failed.error
         role = failed.camera
         self._tally.end({role: "camera lost"}, is_cut=True)
         self._outstanding.clear()
         self.rig.give_up(role)
         self.rig.end()
-        self._chronicle.folder.mend()
+        self._chronicle.folder.mend([role])
         deadline_s = time.monotonic() + RECONNECT_TIMEOUT_S
         while True:
             yield self._chronicle.report()
@@ -213,7 +235,6 @@ class _Course:
             time.sleep(RECONNECT_PAUSE_S)
         self._tally.failed = None
         self._chronicle.arming += 1
-        self._begin_part(recorded)
 
 
 def _reason(error: BaseException) -> str:

@@ -26,8 +26,8 @@ class Take:
     """Instead of the rig's, for this take."""
     gain_db: float | None = None
     """Instead of the rig's, for this take."""
-    replaces_previous: bool = False
-    """The take before was no good."""
+    replaces_previous: int = 0
+    """So many takes before this one were no good."""
 
     def require_sense(self) -> None:
         """Raise `SettingsError` unless either pairs or a time is asked for."""
@@ -75,6 +75,8 @@ class CaptureReport:
     queued: dict[str, int] = field(default_factory=dict)
     queue_high_water: dict[str, int] = field(default_factory=dict)
     disk_left_bytes: int = 0
+    pair_bytes: int = 0
+    """What one pair takes on the disk; 0 before the cameras are open."""
     saturated: dict[str, float] = field(default_factory=dict)
     """Fraction of the last frame's pixels, per camera."""
     focus: dict[str, float] = field(default_factory=dict)

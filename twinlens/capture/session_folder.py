@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from twinlens.capture.frame import FrameRecord
+from twinlens.capture.frame import CameraRole, FrameRecord
+from twinlens.capture.ledger import ROLES
 from twinlens.capture.manifest import Manifest, read_manifest
 from twinlens.capture.pairing import Gap, pair_records
-from twinlens.capture.repair import RepairReport, repair_session
+from twinlens.capture.repair import RepairReport, repair_segment
 from twinlens.capture.session import sealed_records
 from twinlens.errors import SessionError
 from twinlens.storage import sync_folder
@@ -57,9 +58,11 @@ class SessionFolder:
         """Leave nothing behind."""
         shutil.rmtree(self.part, ignore_errors=True)
 
-    def mend(self) -> list[RepairReport]:
-        """Seal the segments that a killed process left open; what became of each."""
-        return repair_session(self.part)
+    def mend(self, roles: Sequence[CameraRole] = ROLES) -> list[RepairReport]:
+        """Seal the segments that killed processes of these cameras left open; what became of each."""
+        return [
+            repair_segment(path) for role in roles for path in sorted((self.part / role).glob("seg_*.h5.part"))
+        ]
 
     def seal(self, manifest: Manifest) -> Manifest:
         """Check the account against what is on the disk, write it, give the folder its final name."""

@@ -55,7 +55,6 @@ def run_worker(connection: Connection, job: Job) -> None:
     try:
         with Producer(job.producer) as producer:
             camera = producer.open(job.serial)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # harvesters installs a handler of its own
             try:
                 _serve(connection, job, camera)
             finally:

@@ -23,7 +23,8 @@ def test_a_block_id_is_never_zero_and_follows_its_predecessor(index):
 def test_packets_put_together_give_the_image(height, width, packet_size, block):
     pixels = np.arange(height * width, dtype=np.uint32).astype(np.uint8).reshape(height, width)
     packets = gvsp.PayloadPackets(pixels.size, packet_size=packet_size)
-    packets.fill(pixels, block)
+    packets.fill(pixels.reshape(-1))
+    packets.name(block)
     size = packets.datagram_bytes
     assert size + gvsp.IP_UDP_BYTES == packet_size
     parts = [packets.buffer[start : start + size] for start in range(0, packets.total_bytes, size)]

@@ -1,6 +1,7 @@
 """What a camera does when its registers are written: region, exposure, trigger, stream and clock."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -20,6 +21,8 @@ from twinlens.capture.virtual.source import ImageSource, Shot
 from twinlens.capture.virtual.streamer import Streamer, StreamPlan
 from twinlens.capture.virtual.trigger_input import TriggerInput
 
+_PAUSES_BEFORE_UNPLUGGING = 2
+"""The leader and some of the picture are out by then."""
 _WARM_UP_S = 600.0
 _COLD_C, _WARMTH_C = 32.0, 14.0
 """Mainboard temperature at power-up, and how much it rises: plausible, not measured."""
@@ -55,8 +58,9 @@ class Firmware:
         self._around = around
         self._born_ns = time.monotonic_ns()
         self._sent_before = self._frames_sent()
-        self._is_gone = False
-        self._last_number = -1
+        self._started_ns = self._born_ns
+        self._pauses_in_last = 0
+        self._exposed: deque[tuple[int, int]] = deque(maxlen=64)
         self._oscillator = Oscillator(faults)
         self._streamer = Streamer(
             source, sender, director=self, queue_length=settings.trigger_queue, faults=faults, log=around.log
@@ -123,14 +127,15 @@ class Firmware:
     def packet_delay_ns(self) -> int:
         """Pause between two packets; a tick is a nanosecond."""
         limit = self._faults.unplug_after_frames
-        # Asked within every frame, so this is the place to vanish in the middle of one.
-        if 0 <= limit <= self._frames_sent() - self._sent_before and not self._is_gone:
-            self._vanish()
+        # Asked after the leader and after every burst, so this is the place to vanish in the middle of a frame.
+        if 0 <= limit <= self._frames_sent() - self._sent_before:
+            self._pauses_in_last += 1
+            if self._pauses_in_last == _PAUSES_BEFORE_UNPLUGGING:
+                self._vanish()
         return self.registers.integer("GevSCPD")
 
     def look(self, number: int) -> Shot:
         """The shot of a trigger with the present settings."""
-        self._last_number = number
         registers = self.registers
         return Shot(
             trigger_index=number,
@@ -142,6 +147,7 @@ class Firmware:
 
     def strobe(self, number: int, at_ns: int) -> None:
         """An exposure begins."""
+        self._exposed.append((number, at_ns))
         self.trigger_input.strobe(number, at_ns)
 
     def clock(self, at_ns: int | None = None) -> int:
@@ -212,21 +218,22 @@ class Firmware:
         return self._around.log.count("sent", "extra")
 
     def _vanish(self) -> None:
-        self._is_gone = True
         self._streamer.halt()
-        sent = self._frames_sent() - self._sent_before
-        self._around.log.add(
-            LogEntry(
-                trigger=self._last_number,
-                block_id=gvsp.block_id(sent),
-                event="unplugged",
-                time_ns=time.monotonic_ns(),
-            )
-        )
+        number, at_ns, block = self._unfinished()
+        log = self._around.log
+        log.add(LogEntry(trigger=number, block_id=block, event="unplugged", time_ns=at_ns))
         self._around.unplug()
+
+    def _unfinished(self) -> tuple[int, int, int]:
+        """(number, beginning of exposure, block id) of the frame being sent."""
+        done = [entry for entry in self._around.log if entry.block_id and entry.time_ns >= self._started_ns]
+        finished = {entry.trigger for entry in done}
+        number, at_ns = next((e for e in self._exposed if e[0] not in finished), (-1, time.monotonic_ns()))
+        return number, at_ns, gvsp.block_id(len(done), self._faults.first_block_id)
 
     def _open_stream(self, port: float) -> None:
         if port:
+            self._forget_exposures()
             self._streamer.restart(self._host())
         else:
             self._streamer.halt()
@@ -248,6 +255,7 @@ class Firmware:
     def _start(self) -> None:
         registers = self.registers
         packet = registers.integer("GevSCPS")
+        self._forget_exposures()
         self._streamer.start(
             StreamPlan(
                 host=self._host(),
@@ -264,6 +272,10 @@ class Firmware:
             )
         )
         registers.put("TwinMissedTriggerCount", 0)
+
+    def _forget_exposures(self) -> None:
+        self._exposed.clear()
+        self._started_ns = time.monotonic_ns()
 
     def _load_user_set(self) -> None:
         self.registers.restore_defaults()

@@ -1,4 +1,7 @@
-"""The words of GVSP, GigE Vision's stream protocol: one image as leader, payload packets and trailer."""
+"""The words of GVSP, GigE Vision's stream protocol: one image as leader, payload packets and trailer.
+
+Packet 0 of a block is its leader, 1 to n are its payload and n + 1 is its trailer.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -18,6 +21,8 @@ STATUS_UNAVAILABLE = 0x800C
 """GEV_STATUS_PACKET_RESEND and GEV_STATUS_PACKET_UNAVAILABLE of the GigE Vision specification."""
 _LEADER, _TRAILER, _PAYLOAD = 1, 2, 3
 _IMAGE = 0x0001
+_WITH_CHUNKS = 0x4000
+"""Flag of a payload type: chunk data follows the image, tags last."""
 _HEADER = struct.Struct(">HHI")
 
 
@@ -36,45 +41,56 @@ class Window:
 
 
 def block_id(frame_index: int, first: int = 1) -> int:
-    """The 16-bit id of the n-th frame since arming: `first` for the first, 1 again after 65535, never 0."""
-    return (frame_index + first - 1) % LAST_BLOCK_ID + 1
+    """The 16-bit id of the n-th frame since arming: `first` for frame 0, 1 again after 65535, never 0."""
+    return (first - 1 + frame_index) % LAST_BLOCK_ID + 1
 
 
-def with_status(packet: bytes, status: int) -> bytes:
-    """The packet with another status in its header."""
-    return struct.pack(">H", status) + packet[2:]
+def leader(block: int, *, timestamp: int, pixel_format: int, window: Window, has_chunks: bool = False) -> bytes:
+    """The packet that announces an image."""
+    size = (window.width, window.height, window.x, window.y)
+    fields = struct.pack(">HHQIIIIIHH", 0, _kind(has_chunks), timestamp, pixel_format, *size, 0, 0)
+    return _HEADER.pack(0, block, _LEADER << 24) + fields
+
+
+def trailer(block: int, *, packet_id: int, height: int, chunk_bytes: int = 0) -> bytes:
+    """The packet that ends an image; `chunk_bytes` is the whole payload's size where it has chunks, else 0."""
+    fields = struct.pack(">HHI", 0, _kind(bool(chunk_bytes)), height)
+    if chunk_bytes:
+        fields += struct.pack(">II", chunk_bytes, 0)
+    return _HEADER.pack(0, block, _TRAILER << 24 | packet_id) + fields
+
+
+def payload_header(block: int, packet_id: int, *, status: int = 0) -> bytes:
+    """The header of one payload packet."""
+    return _HEADER.pack(status, block, _PAYLOAD << 24 | packet_id)
 
 
 def unavailable(block: int, packet_id: int) -> bytes:
     """The answer to a request for a packet that is not kept any more."""
-    return _HEADER.pack(STATUS_UNAVAILABLE, block, _PAYLOAD << 24 | packet_id)
+    return payload_header(block, packet_id, status=STATUS_UNAVAILABLE)
 
 
-def leader(block: int, *, timestamp: int, pixel_format: int, window: Window) -> bytes:
-    """The packet that announces an image."""
-    size = (window.width, window.height, window.x, window.y)
-    fields = struct.pack(">HHQIIIIIHH", 0, _IMAGE, timestamp, pixel_format, *size, 0, 0)
-    return _HEADER.pack(0, block, _LEADER << 24) + fields
+def with_status(packet: bytes, status: int) -> bytes:
+    """A packet with another status."""
+    return struct.pack(">H", status) + packet[2:]
 
 
-def trailer(block: int, *, packet_id: int, height: int) -> bytes:
-    """The packet that ends an image."""
-    return _HEADER.pack(0, block, _TRAILER << 24 | packet_id) + struct.pack(">HHI", 0, _IMAGE, height)
+def _kind(has_chunks: bool) -> int:  # noqa: FBT001 - one caller's flag, handed through
+    return _IMAGE | (_WITH_CHUNKS if has_chunks else 0)
 
 
 class PayloadPackets:
-    """All payload packets of one image side by side in one buffer that is reused for every frame.
+    """All payload packets of one image side by side in one buffer.
 
-    Only the block ids and the pixels change from frame to frame.
+    Only the block ids and the payload change from frame to frame.
     """
 
     def __init__(self, payload_bytes: int, *, packet_size: int) -> None:
-        """Lay out packets for `payload_bytes` of pixels; `packet_size` counts the IP and UDP headers."""
+        """Lay out packets for so much payload; `packet_size` counts the IP and UDP headers."""
         self.datagram_bytes = packet_size - IP_UDP_BYTES
-        room = packet_size - OVERHEAD_BYTES
-        self.count = -(-payload_bytes // room)
-        self._full = payload_bytes // room
-        self._rest = payload_bytes - self._full * room
+        self.payload_bytes = payload_bytes
+        self._room = packet_size - OVERHEAD_BYTES
+        self.count = -(-payload_bytes // self._room)
         self._rows = np.zeros((self.count, self.datagram_bytes), dtype=np.uint8)
         ids = (_PAYLOAD << 24) + np.arange(1, self.count + 1, dtype=np.uint32)
         self._rows[:, 4:HEADER_BYTES] = ids.astype(">u4")[:, None].view(np.uint8)
@@ -82,19 +98,23 @@ class PayloadPackets:
         self.buffer = self._rows.reshape(-1).data[: self.total_bytes]
         """Every packet, `datagram_bytes` each, the last one shorter."""
 
-    def packet(self, packet_id: int) -> bytes:
-        """One payload packet, header included; the first is number 1."""
-        start = (packet_id - 1) * self.datagram_bytes
-        return bytes(self.buffer[start : start + self.datagram_bytes])
+    def fill(self, payload: Payload, *, start: int = 0) -> None:
+        """Put bytes (n,) into the payload from byte `start` on."""
+        room, done = self._room, 0
+        if start % room == 0 and (whole := len(payload) // room):
+            row = start // room
+            self._rows[row : row + whole, HEADER_BYTES:] = payload[: whole * room].reshape(whole, room)
+            done = whole * room
+        while done < len(payload):
+            row, column = divmod(start + done, room)
+            part = payload[done : done + room - column]
+            self._rows[row, HEADER_BYTES + column : HEADER_BYTES + column + len(part)] = part
+            done += len(part)
 
-    def stamp(self, data: Payload) -> None:
-        """Overwrite the first bytes of the image; they must fit into the first packet."""
-        self._rows[0, HEADER_BYTES : HEADER_BYTES + len(data)] = data
-
-    def fill(self, flat: Payload, block: int) -> None:
-        """Put an image's payload bytes into the packets."""
-        room = self.datagram_bytes - HEADER_BYTES
+    def name(self, block: int) -> None:
+        """Write the block id into every header."""
         self._rows[:, 2:4] = np.frombuffer(struct.pack(">H", block), dtype=np.uint8)
-        self._rows[: self._full, HEADER_BYTES:] = flat[: self._full * room].reshape(self._full, room)
-        if self._rest:
-            self._rows[-1, HEADER_BYTES : HEADER_BYTES + self._rest] = flat[-self._rest :]
+
+    def packets(self, first: int, last: int) -> memoryview:
+        """Payload packets `first` to `last` (1 to `count`), side by side."""
+        return self.buffer[(first - 1) * self.datagram_bytes : last * self.datagram_bytes]

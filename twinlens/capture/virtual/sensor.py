@@ -1,4 +1,4 @@
-"""From irradiance to grey levels: electrons, photon and read noise, gain, dark level, 8 bit.
+"""From irradiance to grey levels: electrons, photon and read noise, gain, dark level, 8 or 10 bit.
 
 Irradiance is relative: 1 is the scene's white. It is kept as uint16 (`pack`), half the memory of float32
 and finer than 0.01 grey level.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.pixels import Mono8, MonoFloat
+from twinlens.pixels import Mono, MonoFloat
 
 REFERENCE_EXPOSURE_US = 10_000.0
 """The exposure at which white fills `WHITE_FILL` of the well at 0 dB; the rig's default."""
@@ -33,15 +33,15 @@ def pack(irradiance: MonoFloat) -> Irradiance:
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """An 8-bit monochrome sensor whose full well is full scale at 0 dB."""
+    """A monochrome sensor whose full well is full scale at 0 dB."""
 
     full_well_e: float
     read_noise_e: float
     offset_dn: float
-    """Dark level in grey levels."""
+    """Dark level in grey levels of 8 bits."""
 
     def grey(self, irradiance: Irradiance, *, exposure_us: float, gain_db: float) -> MonoFloat:
-        """Noise-free grey levels (h, w), saturated where the well is full, not rounded."""
+        """Noise-free grey levels of 8 bits (h, w), saturated where the well is full, not rounded."""
         electrons = irradiance * np.float32(self._electrons_per_count(exposure_us))
         np.minimum(electrons, np.float32(self.full_well_e), out=electrons)
         electrons *= np.float32(self._grey_per_electron(gain_db))
@@ -50,19 +50,26 @@ class Sensor:
         return clipped
 
     def expose(
-        self, irradiance: Irradiance, *, exposure_us: float, gain_db: float, rng: np.random.Generator
-    ) -> Mono8:
-        """One noisy frame (h, w).
+        self,
+        irradiance: Irradiance,
+        *,
+        exposure_us: float,
+        gain_db: float,
+        rng: np.random.Generator,
+        bit_depth: int = 8,
+    ) -> Mono:
+        """One noisy frame (h, w): uint8, or uint16 with `bit_depth` 10; the same noise, quantised finer.
 
         Photon noise is Gaussian with the Poisson variance: from 20 electrons on, half a grey level at 0 dB,
         8 bits cannot tell them apart; below that only the skewness is missing.
         """
         height, width = irradiance.shape
-        frame = np.empty((height, width), np.uint8)
+        frame = np.empty((height, width), np.uint8 if bit_depth == 8 else np.uint16)
+        white, finer = 2**bit_depth - 1, (2**bit_depth - 1) / 255
         per_count = np.float32(self._electrons_per_count(exposure_us))
-        grey_per_electron = np.float32(self._grey_per_electron(gain_db))
-        # +0.5 makes the cast to uint8, which cuts, round.
-        offset = np.float32(self.offset_dn + 0.5)
+        grey_per_electron = np.float32(self._grey_per_electron(gain_db) * finer)
+        # +0.5 makes the cast to an integer, which cuts, round.
+        offset = np.float32(self.offset_dn * finer + 0.5)
         for top in range(0, height, _BAND_ROWS):
             electrons = irradiance[top : top + _BAND_ROWS] * per_count
             noise = rng.standard_normal(electrons.shape, np.float32)
@@ -71,7 +78,7 @@ class Sensor:
             np.minimum(electrons, np.float32(self.full_well_e), out=electrons)
             electrons *= grey_per_electron
             electrons += offset
-            frame[top : top + _BAND_ROWS] = np.clip(electrons, 0, 255, out=electrons)
+            frame[top : top + _BAND_ROWS] = np.clip(electrons, 0, white, out=electrons)
         return frame
 
     def _electrons_per_count(self, exposure_us: float) -> float:

@@ -16,6 +16,8 @@ class Shot:
     mirror_state_index: int
     exposure_us: float
     gain_db: float
+    bit_depth: int = 8
+    """What the camera's pixel format carries, 8 or 10; a source may give frames of the other depth."""
 
 
 @runtime_checkable
@@ -40,6 +42,7 @@ class ImageSource(Protocol):
     def frame(self, shot: Shot) -> Mono:
         """The whole sensor as exposed by `shot`, before the trigger stamp, for reading only.
 
-        (h, w) uint8 with 8 bits, or uint16 with 10.
+        (h, w) uint8 with 8 bits, or uint16 with 10. An array that is marked read-only never changes, and the same
+        one may come again.
         """
         ...

@@ -16,7 +16,7 @@ from twinlens.capture.virtual.keep import Keep
 from twinlens.capture.virtual.scenery import Scenery, default_scenery
 from twinlens.capture.virtual.source import ImageSource, Shot
 from twinlens.errors import SettingsError
-from twinlens.pixels import Homography, Kernel, Mono8, MonoFloat
+from twinlens.pixels import Homography, Kernel, Mono, MonoFloat
 from twinlens.settings import Settings
 
 _CANVASES_KEPT = 2
@@ -121,15 +121,17 @@ class RigTwin:
         """What one of the virtual cameras looks at."""
         return _View(self, camera)
 
-    def frame(self, camera: CameraRole, shot: Shot) -> Mono8:
-        """One noisy frame (h, w), repeatable from the seed and the shot."""
+    def frame(self, camera: CameraRole, shot: Shot) -> Mono:
+        """One noisy frame (h, w) of the shot's bit depth, repeatable from the seed and the shot."""
         irradiance = self._irradiance(camera, shot.scene_index, shot.mirror_state_index)
         rng = sensor.shot_noise_source(
             self.settings.seed, "ab".index(camera), shot.trigger_index, shot.scene_index, shot.mirror_state_index
         )
-        return self._sensor(camera).expose(irradiance, exposure_us=shot.exposure_us, gain_db=shot.gain_db, rng=rng)
+        return self._sensor(camera).expose(
+            irradiance, exposure_us=shot.exposure_us, gain_db=shot.gain_db, rng=rng, bit_depth=shot.bit_depth
+        )
 
-    def pairs(self, count: int, *, mirror_state_index: int = 0) -> Iterator[tuple[Mono8, Mono8]]:
+    def pairs(self, count: int, *, mirror_state_index: int = 0) -> Iterator[tuple[Mono, Mono]]:
         """`count` noisy pairs (a, b), going round the scenes, at the reference exposure."""
         for trigger in range(count):
             shot = Shot(
@@ -225,7 +227,7 @@ class _View:
         self.scene_count = len(twin.scenes)
         self.mirror_state_count = len(twin.mirror_states)
 
-    def frame(self, shot: Shot) -> Mono8:
+    def frame(self, shot: Shot) -> Mono:
         return self._twin.frame(self._camera, shot)
 
 
