@@ -14,12 +14,13 @@ from twinlens.capture.messages import Finished, Opened
 from twinlens.capture.report import CaptureReport, Take
 from twinlens.capture.rig_file import RigSettings
 from twinlens.capture.session_folder import SessionFolder
-from twinlens.capture.tally import Tally
+from twinlens.capture.tally import MatchedBy, Tally
 from twinlens.errors import SessionError
 
 TOLERANCE = 0.25
 FREE_TOLERANCE = 0.5
 """Free-running cameras are paired by the nearest frame, whatever its distance."""
+_MATCHED_BY: Mapping[str, MatchedBy] = {"software": "command", "action": "command", "chain": "chain"}
 _LIVE_PAIRS = 200
 """The live view measures the skew of the last pairs only."""
 _RATE_S = 2.0
@@ -47,7 +48,7 @@ class Chronicle:
             self.folder, before = SessionFolder.reopen(resume)
         self._before = before
         self.tally = Tally(
-            "command" if settings.trigger in ("software", "action") else "time",
+            _MATCHED_BY.get(settings.trigger, "time"),
             tolerance=FREE_TOLERANCE if settings.trigger == "free" else TOLERANCE,
             first_trigger=before.triggers if before else 0,
         )

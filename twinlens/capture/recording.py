@@ -159,9 +159,8 @@ class _Course:
         """Record from now on; once per take, and again after each reconnection."""
         number, arming = len(self._chronicle.takes) - 1, self._chronicle.arming
         begun = self.rig.begin(Begin(number, arming, recorded.exposure_us, recorded.gain_db))
-        latches = {role: answer.latch for role, answer in begun.items()}
         trigger = self._trigger
-        self._tally.begin(number, arming, latches, is_steady=trigger.is_steady, is_ours=trigger.is_ours)
+        self._tally.begin(number, arming, begun, is_steady=trigger.is_steady, is_ours=trigger.is_ours)
 
     def _fire_when_due(self) -> None:
         trigger = self._trigger
