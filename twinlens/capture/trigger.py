@@ -2,15 +2,13 @@
 
 import time
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from twinlens.capture.action import ActionSender
 from twinlens.capture.frame import CameraRole
 from twinlens.capture.match_commands import Commanded
 from twinlens.capture.rig import ARMING_ORDER, Rig
 from twinlens.capture.rig_file import RigSettings
-
-MatchedBy = Literal["command", "time"]
 
 
 class Trigger:
@@ -46,11 +44,6 @@ class Trigger:
     def is_steady(self) -> bool:
         """Whether frames follow each other without waiting for the one before."""
         return not self.is_ours or self._period_ns > 0
-
-    @property
-    def matched_by(self) -> MatchedBy:
-        """What frames are matched by: the commands both cameras got, or each other's times."""
-        return "command" if self._mode in ("software", "action") else "time"
 
     def wait_s(self) -> float:
         """Time until the next trigger is due."""
