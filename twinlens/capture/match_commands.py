@@ -81,7 +81,8 @@ class MatchByCommand:
     def _has_answer(self, role: CameraRole, trigger_index: int) -> bool:
         if self._ledger.last_trigger(role) >= trigger_index:
             return True
-        return any((self._slot(record) or -1) >= trigger_index for record in self._frames[role])
+        slots = (self._slot(record) for record in self._frames[role])
+        return any(slot is not None and slot >= trigger_index for slot in slots)
 
     def _advance(self, role: CameraRole, *, is_over: bool) -> None:
         frames = self._frames[role]

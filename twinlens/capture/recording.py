@@ -159,16 +159,15 @@ class _Course:
         """Record from now on; once per take, and again after each reconnection."""
         number, arming = len(self._chronicle.takes) - 1, self._chronicle.arming
         begun = self.rig.begin(Begin(number, arming, recorded.exposure_us, recorded.gain_db))
-        latches = {role: answer.latch for role, answer in begun.items()}
         trigger = self._trigger
-        self._tally.begin(number, arming, latches, is_steady=trigger.is_steady, is_ours=trigger.is_ours)
+        self._tally.begin(number, arming, begun, is_steady=trigger.is_steady, is_ours=trigger.is_ours)
 
     def _fire_when_due(self) -> None:
         trigger = self._trigger
         if not trigger.is_ours or trigger.wait_s() > 0 or (self._outstanding and not trigger.is_steady):
             return
         index = self._tally.count_trigger()
-        self._tally.command(trigger.fire(index))
+        self._tally.command(trigger.fire(index, self._tally.latches.get("a")))
         self._outstanding.append((index, time.monotonic() + self._patience_s()))
 
     def _listen(self) -> None:
@@ -209,7 +208,7 @@ class _Course:
         seen = ", ".join(f"{role.upper()} {count}" for role, count in self._tally.frames.items())
         raise FrameTimeoutError(
             f"{what} brought no pair ({gaps or 'no gap is known'}; frames so far: {seen}); "
-            f"{self._chronicle.pairs} of {self._chronicle.pairs_wanted or 'any number of'} pairs are complete",
+            f"{self._chronicle.kept_pairs} of {self._chronicle.pairs_wanted or 'any number of'} pairs complete",
             hint="check the trigger cable and its source, and the cameras' network with 'twinlens doctor'",
         )
 
