@@ -16,7 +16,6 @@ from twinlens.capture.recorder import Recorder
 from twinlens.capture.repair import DAMAGED, lookup3, repair_segment, repair_session
 from twinlens.capture.rows import DETECTOR, read_rows
 from twinlens.capture.segment import PAGE_BYTES
-from twinlens.errors import SessionError
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -122,13 +121,35 @@ def test_a_sealed_segment_that_was_cut_short_gives_what_is_left(tmp_path: Path) 
     assert indices(path) == list(range(report.frames))
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n", bytes(4096)])
-def test_what_does_not_begin_like_a_segment_is_left_alone(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n"])
+def test_a_segment_killed_while_it_was_created_leaves_nothing(tmp_path: Path, content: bytes) -> None:
     part = tmp_path / "seg_000000.h5.part"
     part.write_bytes(content)
-    with pytest.raises(SessionError, match="does not begin"):
-        repair_segment(part)
-    assert part.read_bytes() == content
+    assert repair_segment(part).frames == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("damage", ["zeros", "foreign", "header", "table"])
+def test_a_segment_that_cannot_be_read_is_kept_aside_and_stops_no_other(tmp_path: Path, damage: str) -> None:
+    for camera in ("a", "b"):
+        (tmp_path / camera).mkdir()
+        part = killed(tmp_path / camera, 2, flush_at=(2,))
+    content = part.read_bytes()
+    if damage == "zeros":
+        content = bytes(len(content))
+    elif damage == "foreign":
+        with h5py.File(part.with_suffix(".x"), "w", libver="v110") as file:
+            file["x"] = 1
+        content = part.with_suffix(".x").read_bytes()
+        part.with_suffix(".x").unlink()
+    elif damage == "header":
+        content = content.replace(b"NXdetector", b"NXdetectoR")
+    else:
+        content = content.replace(b"OHDR", b"ohdr", 1)
+    part.write_bytes(content)
+    assert [report.frames for report in repair_session(tmp_path)] == [2, 0]
+    assert indices(tmp_path / "a" / "seg_000000.h5") == [0, 1]
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["seg_000000.h5.damaged"]
 
 
 def test_a_folder_that_is_being_recorded_into_is_not_repaired(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Chronicle:
         )
         self.takes: list[RecordedTake] = list(before.takes) if before else []
         self.arming = before.armings if before else 0
-        self.pairs_wanted = 0
+        self._wanted = [0] * len(self.takes)
         self.flushed: dict[CameraRole, int] = {}
         self.finished: dict[CameraRole, Finished] = {}
         self.opened: dict[CameraRole, Opened] = {}
@@ -63,8 +63,21 @@ class Chronicle:
 
     @property
     def pairs(self) -> int:
-        """Complete pairs so far."""
+        """Complete pairs so far, those of takes that were taken again included."""
         return len(self.tally.ledger.pairs)
+
+    @property
+    def kept_pairs(self) -> int:
+        """Complete pairs of takes that were not taken again."""
+        rejected = {number for number, take in enumerate(self.takes) if take.rejected}
+        if not rejected:
+            return self.pairs
+        return sum(a.take not in rejected for a, _ in self.tally.ledger.pairs)
+
+    @property
+    def pairs_wanted(self) -> int:
+        """Pairs asked for in those takes; 0 where only times were asked for."""
+        return sum(wanted for take, wanted in zip(self.takes, self._wanted, strict=True) if not take.rejected)
 
     def begin(self, take: Take) -> RecordedTake:
         """Note that a take begins; also on the disk, should this process be killed."""
@@ -76,7 +89,7 @@ class Chronicle:
             take.scene, take.mirror_state, self.tally.next_trigger, take.kind, exposure_us, gain_db
         )
         self.takes.append(begun)
-        self.pairs_wanted += take.pairs
+        self._wanted.append(take.pairs)
         self.manifest("it was being recorded").write(self.folder.part)
         return begun
 
@@ -94,7 +107,7 @@ class Chronicle:
             folder=str(self.folder.final),
             scene=self.takes[-1].scene if self.takes else "",
             pairs_wanted=self.pairs_wanted,
-            pairs=self.pairs,
+            pairs=self.kept_pairs,
             scenes=len({take.scene for take in self.takes if not take.rejected}),
             triggers=self._triggers(),
             frames=dict(self.tally.frames),
@@ -127,7 +140,7 @@ class Chronicle:
         setting = self.opened["a"].setting
         return Manifest(
             id=self.folder.id,
-            complete=not ended and self.pairs >= self.pairs_wanted,
+            complete=not ended and self.kept_pairs >= self.pairs_wanted,
             cameras=dict(cameras),
             settings=self._settings.as_dict(),
             producer=self._producer.name,

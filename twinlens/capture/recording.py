@@ -231,7 +231,7 @@ class _Course:
         seen = ", ".join(f"{role.upper()} {count}" for role, count in self._tally.frames.items())
         raise FrameTimeoutError(
             f"{what} brought no pair ({gaps or 'no gap is known'}; frames so far: {seen}); "
-            f"{self._chronicle.pairs} of {self._chronicle.pairs_wanted or 'any number of'} pairs are complete",
+            f"{self._chronicle.kept_pairs} of {self._chronicle.pairs_wanted or 'any number of'} pairs complete",
             hint="check the trigger cable and its source, and the cameras' network with 'twinlens doctor'",
         )
 

@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 import xxhash
 
-from twinlens.capture.rows import DETECTOR, SEGMENT_SCHEMA, row_hash, text_of
-from twinlens.capture.segment import PAGE_BYTES, PART, Segment, header_hash
+from twinlens.capture.rows import DETECTOR, row_hash, text_of
+from twinlens.capture.segment import PAGE_BYTES, PART, Segment
 from twinlens.errors import SessionError
 from twinlens.storage import hold_folder, release_disk, sync_folder
 
@@ -36,7 +36,7 @@ class RepairReport:
     """What became of one segment."""
 
     path: str
-    """Where its frames are now; empty if there was none."""
+    """Where its frames are now; empty if none could be read."""
     frames: int
     dropped_frames: int
     """Frames without a whole row, or whose pixels do not have the hash in their row."""
@@ -46,9 +46,6 @@ def repair_session(folder: Path) -> list[RepairReport]:
     """Seal every segment that killed processes left open below a session's folder; its account is not touched.
 
     A camera's folder that is being recorded into is left alone.
-
-    Raises:
-        SessionError: a segment cannot be read at all.
     """
     reports = []
     for camera in (folder / "a", folder / "b"):
@@ -63,23 +60,23 @@ def repair_segment(path: Path) -> RepairReport:
     """Make a killed `.part` segment, or a sealed one that is damaged, hold whole frames only, and seal it.
 
     Every step can be repeated: a repair that is killed is repaired by the next one. No frame is moved unless one
-    in the middle is bad; then the good ones are copied to a new segment and the old one is kept beside it.
-
-    Raises:
-        SessionError: not even the file's table of contents can be read.
+    in the middle is bad; then the good ones are copied to a new segment and the old one is kept beside it, as is
+    one of which nothing can be read.
     """
     sealed = path.with_name(path.name.removesuffix(PART))
-    _mend_superblock(path)
+    if path.stat().st_size < _SUPERBLOCK_BYTES:  # killed before HDF5 had written anything
+        path.unlink()
+        return RepairReport("", 0, 0)
     try:
+        _mend_superblock(path)
         with h5py.File(path, "r", locking=False) as file:
             good = list(frames_intact(file))
             count = max(len(good), len(file[f"{DETECTOR}/data"]), len(file[f"{DETECTOR}/frames"]))
-    except (OSError, KeyError, RuntimeError) as cause:
-        raise SessionError(
-            f"{path} cannot be repaired: {cause}",
-            hint=f"nothing of it can be told from noise; move it away to read the rest of the session, "
-            f"or rename it to {path.name}{DAMAGED}",
-        ) from cause
+    except (OSError, KeyError, RuntimeError, SessionError) as error:
+        log.warning("%s cannot be read (%s); it is kept as %s%s", path, error, sealed.name, DAMAGED)
+        path.replace(sealed.with_name(sealed.name + DAMAGED))
+        sync_folder(path.parent)
+        return RepairReport("", 0, 0)
     kept = sum(good)
     log.info("%s: %d of %d frames are whole", path, kept, count)
     if kept == 0 and path != sealed:
@@ -130,8 +127,6 @@ def _copy_good_frames(path: Path, good: list[bool]) -> None:
     Path(f"{copy}{PART}").unlink(missing_ok=True)
     _mend_superblock(path)
     with h5py.File(path, "r", locking=False) as file:
-        if text_of(file, "schema") != SEGMENT_SCHEMA or header_hash(file) != file.attrs["header_xxh3"]:
-            raise SessionError(f"{path} has a damaged header", hint="restore the segment from a copy")
         data, rows = file[f"{DETECTOR}/data"], file[f"{DETECTOR}/frames"]
         segment = Segment(copy, data.shape[1:], data.dtype, _attributes(file))
         for index in np.flatnonzero(good):
