@@ -163,11 +163,13 @@ class Chronicle:
         Segments that a killed process left open are mended first; a frame that was counted and is in no sealed
         segment becomes a gap.
         """
-        if self._before is None and not self.pairs:
+        if self._before is None and not self.folder.has_frames():
             self.folder.remove()
             return
         self.folder.mend()
-        sealed = self.folder.seal(self.manifest(self.ended) if self.opened else self._untouched())
+        is_untouched = self._before is not None and len(self.takes) == len(self._before.takes)
+        manifest = self._before if is_untouched and self._before is not None else self.manifest(self.ended)
+        sealed = self.folder.seal(manifest)
         known = len(self._before.ledger) if self._before else 0
         self.tally.ledger.gaps[:] = sealed.ledger[known:]
         refused = {gap.trigger_index for gap in self.tally.ledger.gaps}
@@ -178,11 +180,6 @@ class Chronicle:
             return 0
         setting = self.opened["a"].setting
         return 2 * setting.shape_hw[0] * setting.shape_hw[1] * (1 if setting.bit_depth == 8 else 2)
-
-    def _untouched(self) -> Manifest:
-        if self._before is None:
-            raise SessionError("nothing was recorded", hint="record the session again")
-        return self._before
 
     def _triggers(self) -> int:
         """Triggers accounted for: those fired, or those that frames show."""

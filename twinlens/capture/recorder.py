@@ -67,6 +67,7 @@ class Recorder:
         self.frames_written = 0
         self.bytes_written = 0
         self.slowest_write_s = 0.0
+        self._frames_put = self._frames_told = 0
         folder.mkdir(parents=True, exist_ok=True)
         try:
             self._hold = hold_folder(folder)
@@ -76,6 +77,16 @@ class Recorder:
             ) from cause
         self._thread = threading.Thread(target=self._run, name=f"recorder-{camera}", daemon=True)
         self._thread.start()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every frame so far is in the file and told.
+
+        Raises:
+            HostLimitError: writing failed.
+        """
+        self._check()
+        return self._frames_told == self._frames_put
 
     @property
     def queued(self) -> int:
@@ -95,6 +106,7 @@ class Recorder:
             self._queue.put_nowait(frame)
         except queue.Full:
             return self._why_full()
+        self._frames_put += 1
         self.queue_high_water = max(self.queue_high_water, self._queue.qsize())
         return "queued"
 
@@ -174,6 +186,7 @@ class Recorder:
         self.frames_written += 1
         self.bytes_written += frame.pixels.nbytes
         self._on_written(record)
+        self._frames_told += 1
         if segment.frames == SEGMENT_FRAMES or segment.frames * frame.pixels.nbytes >= SEGMENT_BYTES:
             self._seal()
 

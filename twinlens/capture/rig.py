@@ -92,13 +92,23 @@ class Rig:
         """Record from now on, B first; each camera's clock as read just before."""
         return self._ask_both(begin, Begun)
 
-    def end(self) -> None:
-        """Stop recording, keep streaming."""
+    def end(self) -> list[Failed]:
+        """Stop recording and wait until it is written, keep streaming; the cameras that failed to."""
+        failed: list[Failed] = []
         links = [link for link in self._links.values() if link.is_open]
         for link in links:
-            link.send("end")
+            with suppress(CameraLostError):  # a process that is gone says so below
+                link.send("end")
         for link in links:
-            link.expect(Done, timeout_s=OPEN_TIMEOUT_S)
+            try:
+                link.expect(Done, timeout_s=FINISH_TIMEOUT_S)
+            except CaptureError as error:
+                failed.append(Failed(link.role, error))
+        return failed
+
+    def lost(self) -> list[CameraRole]:
+        """The cameras whose processes ended."""
+        return [role for role, link in self._links.items() if not link.is_open]
 
     def fire(self, trigger_index: int, roles: Sequence[CameraRole] = ARMING_ORDER) -> None:
         """Send the software trigger; each process answers with a `Commanded` when its camera has obeyed."""
@@ -130,15 +140,15 @@ class Rig:
         failed: list[Message] = []
         links = [link for link in self._links.values() if link.is_open]
         for link in links:
-            with suppress(CaptureError):  # a process that is gone says so below
+            with suppress(CameraLostError):  # a process that is gone says so below
                 link.send("finish")
         for link in links:
             try:
                 finished[link.role] = link.expect(Finished, timeout_s=FINISH_TIMEOUT_S)
             except CaptureError as error:
                 failed.append(Failed(link.role, error))
-        last_words = [message for link in links for message in link.backlog]
-        for link in links:
+        last_words = [message for link in self._links.values() for message in link.backlog]
+        for link in self._links.values():
             link.backlog.clear()
         return finished, [*last_words, *failed]
 

@@ -96,6 +96,8 @@ class _Worker:
         self._began_ns = 0
         """The camera's clock when the take began; 0 when it cannot be read."""
         self._is_armed = False
+        self._is_ending = False
+        """The take is over, and its last frames may still wait to be written."""
         self._vitals = Vitals(job.role, camera)
 
     def serve(self) -> None:
@@ -110,6 +112,9 @@ class _Worker:
                     self._obey(command)
                 if self._is_armed:
                     self._receive()
+                if self._is_ending and (self._recorder is None or self._recorder.is_done):
+                    self._is_ending = False
+                    self._send(Done())
                 if (status := self._vitals.check(self._recorder)) is not None:
                     self._send(status)
             self._send(self._finish())
@@ -125,7 +130,7 @@ class _Worker:
                 self._send(self._start_take(command))
             case "end":
                 self._take = None
-                self._send(Done())
+                self._is_ending = True
             case Write(features):
                 for name, value in features:
                     self._camera.write(name, value)
