@@ -218,9 +218,10 @@ class _Worker:
         skipped = range(before + 1, self._index_of(next_id))
         if skipped:  # without a free buffer the producer lets a whole frame pass
             underruns = self._camera.stream_statistics().get("StreamUnderrunCount", 0)
-            for index in skipped[: underruns - self._underruns]:
+            full = skipped[: underruns - self._underruns]
+            for index in full:
                 self._send(Loss(self._job.role, index, "queue full"))
-            self._underruns = underruns
+            self._underruns += len(full)  # the count may run ahead of the frames fetched so far
 
     def _record(self, received: ReceivedFrame, index: int) -> None:
         begin = self._take
