@@ -1,4 +1,4 @@
-"""A recording from the virtual rig onto a small disk, until it is full: what is told and what is left. Needs root."""
+"""A recording from the virtual rig onto a small disk until it is full: what is told, what is left. Needs root."""
 
 import argparse
 import json

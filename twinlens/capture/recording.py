@@ -190,7 +190,7 @@ class _Course:
         if not trigger.is_ours or trigger.wait_s() > 0 or (self._outstanding and not trigger.is_steady):
             return
         index = self._tally.count_trigger()
-        self._tally.command(trigger.fire(index))
+        self._tally.command(trigger.fire(index, self._tally.latches.get("a")))
         self._outstanding.append((index, time.monotonic() + self._patience_s()))
 
     def _listen(self) -> None:

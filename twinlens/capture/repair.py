@@ -60,8 +60,8 @@ def repair_segment(path: Path) -> RepairReport:
     """Make a killed `.part` segment, or a sealed one that is damaged, hold whole frames only, and seal it.
 
     Every step can be repeated: a repair that is killed is repaired by the next one. No frame is moved unless one
-    in the middle is bad; then the good ones are copied to a new segment and the old one is kept beside it, as is
-    one of which nothing can be read.
+    in the middle is bad, or one of a sealed segment; then the good ones are copied to a new segment and the old
+    one is kept beside it, as is one of which nothing can be read.
     """
     sealed = path.with_name(path.name.removesuffix(PART))
     if path.stat().st_size < _SUPERBLOCK_BYTES:  # killed before HDF5 had written anything
@@ -73,15 +73,18 @@ def repair_segment(path: Path) -> RepairReport:
             good = list(frames_intact(file))
             count = max(len(good), len(file[f"{DETECTOR}/data"]), len(file[f"{DETECTOR}/frames"]))
     except (OSError, KeyError, RuntimeError, SessionError) as error:
-        log.warning("%s cannot be read (%s); it is kept as %s%s", path, error, sealed.name, DAMAGED)
-        path.replace(sealed.with_name(sealed.name + DAMAGED))
-        sync_folder(path.parent)
+        log.warning("%s cannot be read: %s", path, error)
+        _keep_aside(path)
         return RepairReport("", 0, 0)
     kept = sum(good)
     log.info("%s: %d of %d frames are whole", path, kept, count)
-    if kept == 0 and path != sealed:
+    if path == sealed and kept == count:
+        log.info("%s needs no repair", path)
+    elif kept == 0 and path != sealed:
         path.unlink()
-    elif not all(good[:kept]) or not _shorten(path, kept):
+    elif kept == 0:
+        _keep_aside(path)
+    elif path == sealed or not all(good[:kept]) or not _shorten(path, kept):
         _copy_good_frames(path, good)
     else:
         release_disk(path)
@@ -132,8 +135,13 @@ def _copy_good_frames(path: Path, good: list[bool]) -> None:
         for index in np.flatnonzero(good):
             segment.append_row(data[index], rows[index])
         segment.seal()
-    path.replace(sealed.with_name(sealed.name + DAMAGED))
+    _keep_aside(path)
     copy.replace(sealed)
+
+
+def _keep_aside(path: Path) -> None:
+    path.replace(path.with_name(path.name.removesuffix(PART) + DAMAGED))
+    sync_folder(path.parent)
 
 
 def _attributes(file: h5py.File) -> dict[str, Any]:
