@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import socket
 import struct
 import time
@@ -29,7 +30,8 @@ class PacedSender:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         # Python's own timeout would cost a poll for every send.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 1, 0))
+        second = struct.pack("@ll", 1, 0) if os.name == "posix" else struct.pack("@L", 1000)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, second)
         self._socket.bind((address, 0))
         self.pace = Pace(bytes_per_s)
         self._use_segmentation = use_segmentation and _can_segment(self._socket)
