@@ -140,7 +140,7 @@ class Bench:
             plain, disk = plain_write(folder, frame_bytes, rate_hz)
             peers, load = self._receive_with_aravis(run, seconds / 3)
         show(run, logs)
-        print(f"  only writing as much: {plain:.2f} CPU s per s, twinlens / that {run.receiver_cpu / plain:.2f}; the "
+        print(f"  only writing as much: {plain:.2f} CPU s/s, twinlens / that {run.receiver_cpu / plain:.2f}; the "
               f"disk takes {disk / 1e6:.0f} MB/s, {2e-6 * frame_bytes * rate_hz:.0f} are needed")  # fmt: skip
         if peers:
             show_peers(run, peers, logs, load)
@@ -265,7 +265,7 @@ def show(run: Run, logs: list[list[LogEntry]]) -> None:
 
 
 def plain_write(folder: Path, frame_bytes: int, rate_hz: float) -> tuple[float, float]:
-    """CPU seconds per second of only writing two cameras' frames, and the bytes/s it reaches, synced every second."""
+    """CPU seconds per second of only writing such frames, and the bytes/s reached, synced every second."""
     frame = os.urandom(frame_bytes)
     began_s, began_cpu_s = time.monotonic(), time.process_time()
     with (folder / "plain").open("wb", buffering=0) as file:
