@@ -86,10 +86,10 @@ class Meter:
         self.loads: dict[str, float] = {}
 
     def read(self) -> None:
-        """Take the present moment for the end."""
-        with_seconds, now_s = self._read(), time.monotonic()
-        wall_s = now_s - self._began_s
-        self.loads = {name: (with_seconds[name] - self._before[name]) / wall_s for name in with_seconds}
+        """Take the present moment for the end, unless a process has ended already."""
+        wall_s, now = time.monotonic() - self._began_s, self._read()
+        if now.keys() == self._before.keys():
+            self.loads = {name: (now[name] - self._before[name]) / wall_s for name in now}
 
     def _read(self) -> dict[str, float]:
         seconds = {}
@@ -98,7 +98,8 @@ class Meter:
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             except OSError:  # it ended
                 continue
-            seconds[name] = (int(fields[11]) + int(fields[12])) / TICKS_PER_S  # utime, stime: proc(5)
+            if fields[0] != "Z":
+                seconds[name] = (int(fields[11]) + int(fields[12])) / TICKS_PER_S  # utime, stime: proc(5)
         return seconds
 
 
@@ -140,8 +141,8 @@ class Bench:
             plain, disk = plain_write(folder, frame_bytes, rate_hz)
             peers, load = self._receive_with_aravis(run, seconds / 3)
         show(run, logs)
-        print(f"  only writing as much: {plain:.2f} CPU s/s, twinlens / that {run.receiver_cpu / plain:.2f}; the "
-              f"disk takes {disk / 1e6:.0f} MB/s, {2e-6 * frame_bytes * rate_hz:.0f} are needed")  # fmt: skip
+        print(f"  only writing: {plain:.2f} CPU s per s, twinlens / that {run.receiver_cpu / plain:.2f}; "
+              f"the disk takes {disk / 1e6:.0f} MB/s, {2e-6 * frame_bytes * rate_hz:.0f} are needed")  # fmt: skip
         if peers:
             show_peers(run, peers, logs, load)
         return run.is_lossless
@@ -265,7 +266,7 @@ def show(run: Run, logs: list[list[LogEntry]]) -> None:
 
 
 def plain_write(folder: Path, frame_bytes: int, rate_hz: float) -> tuple[float, float]:
-    """CPU seconds per second of only writing such frames, and the bytes/s reached, synced every second."""
+    """CPU seconds per second of only writing two cameras' frames, synced every second; the bytes/s it reaches."""
     frame = os.urandom(frame_bytes)
     began_s, began_cpu_s = time.monotonic(), time.process_time()
     with (folder / "plain").open("wb", buffering=0) as file:
