@@ -142,3 +142,11 @@ def test_no_frame_of_a_take_was_exposed_before_it_began(tmp_path: Path) -> None:
         number = read_trigger(pair.a.pixels)
         assert number == read_trigger(pair.b.pixels)
         assert exposed_ns[number] > seen[int(pair.scene)]
+
+
+def test_a_late_first_frame_does_not_spoil_the_clock(tmp_path: Path) -> None:
+    faults = (Faults(late_triggers=(0,), late_ms=49.0), Faults())
+    with virtual_rig(LOOP, addresses=FAULTY_ADDRESSES, serials=SERIALS, faults=faults):
+        report = record(rig(), [Take("x", 6)], tmp_path)
+    assert len(right_pairs(report)) == 6
+    assert report.triggers <= 7

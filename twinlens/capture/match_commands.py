@@ -21,6 +21,8 @@ SPACING_MAX_NS = 400_000_000
 CLOSE_NS = 500_000
 """What a clock's latch may be off, and a camera may take to begin an exposure."""
 _SPACINGS = 16
+_LATCH_WEIGHT = 3
+"""As many frames does a clock's latch count for, so that a late first frame cannot spoil the clock."""
 
 Latches = Mapping[CameraRole, ClockLatch | None]
 Reasons = Mapping[CameraRole, GapReason]
@@ -51,7 +53,10 @@ class MatchByCommand:
         self._frames: dict[CameraRole, deque[FrameRecord]] = {role: deque() for role in ROLES}
         self._commands: dict[CameraRole, deque[Commanded]] = {role: deque() for role in ROLES}
         self._clocks = {role: RelativeClock() for role in ROLES}
-        self._latches = latches
+        for role, latch in latches.items():
+            if latch is not None:
+                for _ in range(_LATCH_WEIGHT):
+                    self._clocks[role].learn(latch.camera_time_ns, latch.host_time_ns)
         self._spacings_ns: deque[int] = deque([SPACING_MAX_NS], maxlen=_SPACINGS)
 
     def command(self, command: Commanded) -> None:
@@ -156,12 +161,8 @@ class MatchByCommand:
         return expected if expected in sent else None
 
     def _host_time_ns(self, record: FrameRecord) -> int | None:
-        clock, latch = self._clocks[record.camera], self._latches.get(record.camera)
-        if not record.camera_time_ns:
-            return None
-        if clock.is_known:
-            return clock.time_at(record.camera_time_ns)
-        return latch.host_time_of(record.camera_time_ns) if latch is not None else None
+        clock = self._clocks[record.camera]
+        return clock.time_at(record.camera_time_ns) if record.camera_time_ns and clock.is_known else None
 
     def _accept(self, record: FrameRecord, slot: int) -> None:
         role, commands = record.camera, self._commands[record.camera]
