@@ -1,6 +1,8 @@
 """Cameras and processes that go away, and come back: what was recorded stays, and the account is whole."""
 
 import multiprocessing
+import os
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twinlens.capture import camera_process
 from twinlens.capture.capture import CaptureReport, Take, capture
 from twinlens.capture.frame import CameraRole
 from twinlens.capture.manifest import read_manifest
@@ -132,3 +135,18 @@ def test_frames_of_one_camera_stay_where_the_other_gave_none(tmp_path: Path) -> 
     assert {(gap.trigger_index, gap.camera) for gap in manifest.ledger} == {
         (index, "b") for index in range(manifest.triggers)
     }
+
+
+def test_a_process_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_process, "SILENT_S", 3.0)
+    with virtual_rig(LOOP, addresses=ADDRESSES, serials=SERIALS, pulses_hz=20.0):
+        reports = capture(WIRED, [Take("x", 100_000)], out=tmp_path)
+        while (report := next(reports)).pairs < 20 or report.seconds < 4:
+            pass
+        (victim,) = [child for child in multiprocessing.active_children() if child.name == "camera-b"]
+        os.kill(victim.pid or 0, signal.SIGSTOP)
+        with pytest.raises(CameraLostError, match="has said nothing"):
+            list(reports)
+    session = Session(only_session(tmp_path))
+    assert len(session.pairs()) >= 20
+    assert {gap.reason for gap in session.ledger if gap.camera == "b"} <= {"camera lost", "not written"}

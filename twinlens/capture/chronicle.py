@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from twinlens.capture.clock import measure_drift_ppm, measure_skew
+from twinlens.capture.clock import measure_distance, measure_drift_ppm, measure_skew
 from twinlens.capture.frame import CameraRole
 from twinlens.capture.manifest import Manifest, RecordedTake, read_manifest
 from twinlens.capture.messages import Finished, Opened
@@ -101,6 +101,7 @@ class Chronicle:
         """How it went so far."""
         ledger, status = self.tally.ledger, self.tally.status
         pairs = ledger.pairs if self.finished else ledger.pairs[-_LIVE_PAIRS:]
+        measure = measure_distance if self._settings.trigger == "free" else measure_skew
         latch_a, latch_b = self.tally.latches.get("a"), self.tally.latches.get("b")
         return CaptureReport(
             session_id=self.folder.id,
@@ -113,7 +114,7 @@ class Chronicle:
             frames=dict(self.tally.frames),
             frames_lost=len(ledger.gaps),
             ledger=tuple(ledger.gaps),
-            skew=measure_skew(pairs, (latch_a, latch_b) if latch_a and latch_b else None),
+            skew=measure(pairs, (latch_a, latch_b) if latch_a and latch_b else None),
             flushed_frames=self.flushed,
             stream={role: finished.stream for role, finished in self.finished.items()},
             producer=self._producer.name,

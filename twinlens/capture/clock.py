@@ -142,6 +142,21 @@ def measure_drift_ppm(pairs: Sequence[tuple[FrameRecord, FrameRecord]]) -> float
     return slope * 1e6 if error * 1e6 < DRIFT_CLAIM_PPM else None
 
 
+def measure_distance(
+    pairs: Sequence[tuple[FrameRecord, FrameRecord]], latches: tuple[ClockLatch, ClockLatch] | None
+) -> Skew | None:
+    """How far apart the frames of free-running cameras lie; None without latches or with few pairs."""
+    if latches is None or len(pairs) < MIN_PAIRS or not _have_times(pairs):
+        return None
+    latch_a, latch_b = latches
+    apart_us = [
+        abs(latch_b.host_time_of(b.camera_time_ns) - latch_a.host_time_of(a.camera_time_ns)) / 1e3
+        for a, b in pairs
+    ]
+    how = "camera timestamps, both clocks read against this computer's before the take"
+    return Skew(how, median(apart_us), float(np.quantile(apart_us, 0.95)), max(apart_us))
+
+
 def measure_skew(
     pairs: Sequence[tuple[FrameRecord, FrameRecord]], latches: tuple[ClockLatch, ClockLatch] | None = None
 ) -> Skew | None:

@@ -59,12 +59,13 @@ class Ledger:
     def begin(self, first_trigger: int, last_index: Mapping[CameraRole, int] | None = None) -> None:
         """Start a chunk: block ids may have restarted, and nothing before `first_trigger` is asked for.
 
-        `last_index`: each camera's last frame that came before, by its block id, where that is known.
+        `last_index`: each camera's last frame that came before, by its block id; None when block ids go on.
         """
         for role in ROLES:
             self._last[role] = _Last(first_trigger - 1, None if last_index is None else last_index[role])
             self._waiting[role].clear()
-            self._losses[role].clear()
+            if last_index is not None:
+                self._losses[role].clear()
 
     def note(self, loss: Loss) -> None:
         """Keep in mind why a frame will be missing."""
@@ -152,5 +153,9 @@ class Ledger:
             wrong += range(run.first_index + run.shift, run.last_index + run.shift + 1)
         refused = set(wrong)
         self.pairs = [pair for pair in self.pairs if pair[0].trigger_index not in refused]
+        first = min(refused, default=0) - 1  # nothing was overlooked there: its frame was the first late one
+        self.gaps = [
+            Gap(first, role, "late") if gap == Gap(first, role, "not triggered") else gap for gap in self.gaps
+        ]
         known = {(gap.trigger_index, gap.camera) for gap in self.gaps}
         self.gaps += [Gap(index, role, "late") for index in sorted(refused) if (index, role) not in known]

@@ -29,12 +29,15 @@ class MatchByTime:
         first_trigger: int,
         from_start: bool = False,
         tolerance: float = TOLERANCE,
+        most_pairs: float = float("inf"),
     ) -> None:
         """Begin at `first_trigger`.
 
         `steady`: frames follow each other on their own, so that a witness will come. `from_start`: nothing was
-        triggered before, so that frames without partner count before the first pair, too.
+        triggered before, so that frames without partner count before the first pair, too. `most_pairs`: what comes
+        once the ledger holds so many is left out of the account.
         """
+        self._most_pairs = most_pairs
         self._ledger = ledger
         self._steady = steady
         self._tolerance = tolerance
@@ -81,7 +84,7 @@ class MatchByTime:
 
     def _advance(self, *, is_over: bool) -> None:
         a, b = self._frames["a"], self._frames["b"]
-        while a and b:
+        while a and b and len(self._ledger.pairs) < self._most_pairs:
             apart_ns = self._apart_ns(a[0], b[0])
             if abs(apart_ns) > self._tolerance_ns():
                 self._single("a" if apart_ns > 0 else "b")

@@ -109,10 +109,10 @@ class _Course:
         chronicle = self._chronicle
         yield from self.idle(reconnects=reconnects, listen_s=0.0)
         recorded = chronicle.begin(take)
+        pairs = chronicle.pairs
+        wanted = self._tally.most_pairs = pairs + take.pairs if take.pairs else float("inf")
         yield from self._begin_part(take, recorded, reconnects=reconnects)
-        pairs = before = chronicle.pairs
         until_s = time.monotonic() + take.duration_s if take.duration_s else float("inf")
-        wanted = before + take.pairs if take.pairs else float("inf")
         unanswered, silent_since_s = 0, time.monotonic()
         while chronicle.pairs < wanted and (time.monotonic() < until_s or self._outstanding):
             if time.monotonic() < until_s and chronicle.pairs + len(self._outstanding) < wanted:

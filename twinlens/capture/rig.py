@@ -1,16 +1,13 @@
 """Two camera processes as one device: opened, armed (B, then A), heard together, finished together."""
 
-import multiprocessing
-import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
+from twinlens.capture.camera_process import CameraProcess
 from twinlens.capture.frame import CameraRole
 from twinlens.capture.genicam import FeatureValue
 from twinlens.capture.messages import (
@@ -28,8 +25,7 @@ from twinlens.capture.messages import (
     Write,
 )
 from twinlens.capture.rig_file import RigSettings
-from twinlens.capture.worker import run_worker
-from twinlens.errors import CameraLostError, CaptureError, TwinlensError
+from twinlens.errors import CaptureError, TwinlensError
 
 T = TypeVar("T")
 
@@ -37,10 +33,6 @@ ARMING_ORDER: tuple[CameraRole, CameraRole] = ("b", "a")
 """The slave first, so that it already listens when the master starts."""
 OPEN_TIMEOUT_S = 60.0
 FINISH_TIMEOUT_S = 120.0
-CLOSE_TIMEOUT_S = 70.0
-"""Longer than a recorder may take to write its queue."""
-FAILED_CLOSE_TIMEOUT_S = 2.0
-"""A process that said it failed has sealed its frames; a vendor's library may hang on a camera that is gone."""
 
 
 class Rig:
@@ -48,14 +40,14 @@ class Rig:
 
     def __init__(self, settings: RigSettings, *, producer: Path, session_id: str, folder: Path) -> None:
         self.cameras: dict[CameraRole, Opened] = {}
-        self._links: dict[CameraRole, _Link] = {}
+        self._links: dict[CameraRole, CameraProcess] = {}
         serials = {"a": settings.a, "b": settings.b}
         self._jobs = {
             role: Job(role, serials[role], producer, settings, session_id, folder) for role in ARMING_ORDER
         }
         try:
             for role in ARMING_ORDER:
-                self._links[role] = _Link(self._jobs[role])
+                self._links[role] = CameraProcess(self._jobs[role])
             for role, link in self._links.items():
                 self.cameras[role] = link.expect(Opened, timeout_s=OPEN_TIMEOUT_S)
             self._require_same_shape()
@@ -129,7 +121,7 @@ class Rig:
         ready = connection.wait(list(by_pipe), 0.0 if found else timeout_s)
         for pipe in ready:
             found += by_pipe[pipe].read_all()  # type: ignore[index]
-        return found
+        return found + [link.give_up() for link in by_pipe.values() if link.is_silent()]
 
     def finish(self) -> tuple[dict[CameraRole, Finished], list[Message]]:
         """Stop the streams and seal what was recorded; also every message that came before the end.
@@ -162,7 +154,7 @@ class Rig:
         Raises:
             CaptureError: the camera cannot be opened (yet).
         """
-        link = _Link(self._jobs[role])
+        link = CameraProcess(self._jobs[role])
         try:
             opened = link.expect(Opened, timeout_s=OPEN_TIMEOUT_S)
             link.send("arm")
@@ -202,84 +194,3 @@ class Rig:
                 f"the cameras send pictures of different size: {seen}; one size is needed",
                 hint="set width, height, offset_x and offset_y in rig.toml to a region both cameras have",
             )
-
-
-class _Link:
-    """One camera's process and the pipe to it."""
-
-    def __init__(self, job: Job) -> None:
-        self.role = job.role
-        self.backlog: deque[Any] = deque()
-        """Heard while waiting for something else."""
-        self.is_open = True
-        context = multiprocessing.get_context("spawn")
-        self.pipe, far_end = context.Pipe()
-        self._process: SpawnProcess = context.Process(
-            target=run_worker, args=(far_end, job), name=f"camera-{job.role}", daemon=True
-        )
-        self._process.start()
-        far_end.close()
-
-    def send(self, command: Command) -> None:
-        try:
-            self.pipe.send(command)
-        except OSError as cause:
-            self.backlog += self.read_all()
-            raise self._why_lost() from cause
-
-    def read_all(self) -> list[Any]:
-        """Every message that is there; a `Failed` once the process is gone."""
-        found: list[Any] = []
-        try:
-            while self.is_open and self.pipe.poll(0):
-                found.append(self.pipe.recv())
-                self.is_open = not isinstance(found[-1], Failed)
-        except (EOFError, OSError):
-            self.is_open = False
-            if not any(isinstance(message, Failed) for message in found):
-                found.append(Failed(self.role, self._lost()))
-        return found
-
-    def expect(self, kind: type[T], *, timeout_s: float) -> T:
-        """The next message of this kind; others are kept for later.
-
-        Raises:
-            TwinlensError: the process failed, with its own error.
-            CameraLostError: it ended, or did not answer in time.
-        """
-        deadline = time.monotonic() + timeout_s
-        while self.is_open and self.pipe.poll(max(0.0, deadline - time.monotonic())):
-            messages = self.read_all()
-            for position, message in enumerate(messages):
-                if isinstance(message, Failed):
-                    raise message.error
-                if isinstance(message, kind):
-                    self.backlog += messages[position + 1 :]
-                    return message
-                self.backlog.append(message)
-        if not self.is_open:
-            raise self._why_lost()
-        raise CameraLostError(
-            f"the process of camera {self.role} did not answer in {timeout_s:.0f} s",
-            hint="check the camera's cable and power, then start again",
-        )
-
-    def close(self) -> None:
-        timeout_s = CLOSE_TIMEOUT_S if self.is_open else FAILED_CLOSE_TIMEOUT_S
-        self.is_open = False
-        self.pipe.close()  # the worker's recv ends with EOFError
-        self._process.join(timeout_s)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-
-    def _why_lost(self) -> TwinlensError:
-        said = (message.error for message in self.backlog if isinstance(message, Failed))
-        return next(said, None) or self._lost()
-
-    def _lost(self) -> CameraLostError:
-        self._process.join(1.0)
-        return CameraLostError(
-            f"the process of camera {self.role} ended with exit code {self._process.exitcode}",
-            hint="a crash inside a vendor's producer ends only this process; frames recorded so far are kept",
-        )

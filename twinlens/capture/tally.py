@@ -29,6 +29,8 @@ class Tally:
         """The first camera whose process ended."""
         self.frames: dict[str, int] = dict.fromkeys(ROLES, 0)
         self.next_trigger = first_trigger
+        self.most_pairs = float("inf")
+        """With so many, a take that is matched by time is over: wires do not stop when enough frames are there."""
         self._matched_by = matched_by
         self._tolerance = tolerance
         self._match: MatchByCommand | MatchByTime | None = None
@@ -61,6 +63,7 @@ class Tally:
                 first_trigger=self.next_trigger,
                 from_start=is_ours,
                 tolerance=self._tolerance,
+                most_pairs=self.most_pairs,
             )
 
     def command(self, commands: list[Commanded]) -> None:
