@@ -42,6 +42,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         "cameras",
         "doctor",
+        "verify",
+        "export",
         "simulate",
         "capture",
         "calibrate",

@@ -10,10 +10,10 @@ import click
 
 from twinlens import __version__, console
 from twinlens.errors import HostLimitError, TwinlensError
-from twinlens.verbs import calibrate, capture, dataset, everything, restore, rig, simulate
+from twinlens.verbs import calibrate, capture, dataset, everything, restore, rig, sessions, simulate
 
 SECTIONS: dict[str, list[click.Command]] = {
-    "Capture": [rig.cameras, rig.doctor, simulate.simulate, capture.capture],
+    "Capture": [rig.cameras, rig.doctor, simulate.simulate, capture.capture, sessions.verify, sessions.export],
     "Calibrate": [calibrate.calibrate],
     "Dataset": [dataset.build],
     "Restore": [restore.train, restore.evaluate, restore.restore],

@@ -3,11 +3,14 @@
 import dataclasses
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
@@ -24,6 +27,10 @@ from twinlens.errors import TwinlensError
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False)
+
+PLAIN_LINE_S = 5.0
+"""Between two lines of figures where they cannot be shown in place."""
+REDRAW_S = 0.25
 
 
 def say(text: str) -> None:
@@ -77,6 +84,60 @@ class Bar:
     def move(self, completed: float, text: str = "", *, total: float | None = None) -> None:
         """Set how much is done, of how much, and what is being done."""
         self._progress.update(self._task, completed=completed, total=total or self._total, text=text)
+
+
+class Board:
+    """Figures that change: shown in place on a terminal, elsewhere as a plain line now and then."""
+
+    def __init__(self, *, is_silent: bool) -> None:
+        self._is_silent = is_silent
+        self._live: Live | None = None
+        self._due_s = 0.0 if _err.is_terminal else time.monotonic() + PLAIN_LINE_S
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what is given to `show` now would be seen."""
+        return not self._is_silent and time.monotonic() >= self._due_s
+
+    def show(
+        self, title: str, values: Mapping[str, str], columns: Sequence[str], rows: Sequence[Sequence[str]]
+    ) -> None:
+        """Show named figures, and a table below them, if it is time."""
+        if not self.is_due:
+            return
+        if not _err.is_terminal:
+            self._due_s = time.monotonic() + PLAIN_LINE_S
+            cells = [
+                f"{row[0]} {name} {cell}" for row in rows for name, cell in zip(columns[1:], row[1:], strict=True)
+            ]
+            note("; ".join([title, *(f"{name} {value}" for name, value in values.items()), *cells]))
+            return
+        self._due_s = time.monotonic() + REDRAW_S
+        named, grid = Table.grid(padding=(0, 2)), Table(*columns, box=box.SIMPLE_HEAD)
+        for name, value in values.items():
+            named.add_row(Text(name, style="dim"), Text(value))
+        for row in rows:
+            grid.add_row(*(Text(cell) for cell in row))
+        if self._live is None:
+            self._live = Live(console=_err, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(Group(Text(title, style="bold"), named, grid), refresh=True)
+
+    def take_down(self) -> None:
+        """Leave nothing of it on the terminal until it is shown again."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+@contextmanager
+def board(*, is_silent: bool = False) -> Iterator[Board]:
+    """A board on standard error, taken down at the end."""
+    shown = Board(is_silent=is_silent)
+    try:
+        yield shown
+    finally:
+        shown.take_down()
 
 
 @contextmanager

@@ -1,10 +1,15 @@
-"""Files that appear whole or not at all, and JSON artefacts that say what they are."""
+"""Files that appear whole or not at all, room on the disk, and JSON artefacts that say what they are."""
 
+import ctypes
+import errno
+import hashlib
 import json
 import os
+import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +25,8 @@ def sealed(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         yield part
-        with part.open("rb") as file:
+        release_disk(part)
+        with part.open("r+b") as file:
             os.fsync(file.fileno())
         part.replace(path)
         sync_folder(path.parent)
@@ -29,29 +35,97 @@ def sealed(path: Path) -> Iterator[Path]:
 
 
 HDF5_METADATA_BYTES = 2**20
-"""More than the tables, indices and alignment of one frame or pair take: a chunk of rows is 0.3 MB."""
+"""More than the tables, indices and alignment of one frame or pair take: a chunk of rows is 0.1 MB."""
+_KEEP_SIZE = 1
+"""FALLOC_FL_KEEP_SIZE of fallocate(2): blocks are claimed, the length of the file stays."""
 
 
 def reserve_disk(file: Any, payload_bytes: int) -> None:
     """Claim room on the disk behind the end of an open `h5py.File`, for payload and the tables that come with it.
 
     A disk that is full must be noticed here. HDF5 keeps writes back and retries them while it closes, where h5py
-    can only ignore the error; what is left then crashes the process when it exits.
+    can only ignore the error; what is left then crashes the process when it exits. The file grows no longer by
+    this: what a killed process leaves ends where its last write ended. `release_disk` gives unused room back.
 
     Raises:
         OSError: there is no room; the file can still be closed properly.
     """
-    end = file.id.get_filesize()
-    os.posix_fallocate(file.id.get_vfd_handle(), end, payload_bytes + HDF5_METADATA_BYTES)
+    end, descriptor = file.id.get_filesize(), file.id.get_vfd_handle()
+    wanted = payload_bytes + HDF5_METADATA_BYTES
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - POSIX only
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit != resource.RLIM_INFINITY and end + wanted > limit:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), file.filename)
+    if not _claim(descriptor, end, wanted):
+        require_free(Path(file.filename).parent, wanted)
+
+
+def require_free(folder: Path, wanted_bytes: int) -> None:
+    """Raise `OSError` (ENOSPC) unless the disk that `folder` lies on has so much room."""
+    if shutil.disk_usage(folder).free < wanted_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def release_disk(path: Path) -> None:
+    """Give back what was claimed behind the end of a file that is not being written any more."""
+    os.truncate(path, path.stat().st_size)
+
+
+def _claim(descriptor: int, start: int, length: int) -> bool:
+    """Claim blocks of a file; False where the file system or this platform cannot."""
+    if sys.platform != "linux":
+        return False
+    # os.posix_fallocate would lengthen the file, and write zeros where the file system cannot claim blocks.
+    fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+    fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    while fallocate(descriptor, _KEEP_SIZE, start, length) != 0:
+        code = ctypes.get_errno()
+        if code in (errno.EOPNOTSUPP, errno.ENOSYS):
+            return False
+        if code != errno.EINTR:
+            raise OSError(code, os.strerror(code))
+    return True
+
+
+def sync_data(descriptor: int) -> None:
+    """Make what was written to an open file survive a power cut."""
+    if sys.platform == "darwin":
+        import fcntl  # noqa: PLC0415 - POSIX only
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync alone stops at the disk's own cache there
+    elif sys.platform == "win32":
+        os.fsync(descriptor)
+    else:
+        os.fdatasync(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` survive a power cut."""
+    """Make new names and renames in `folder` survive a power cut."""
+    if sys.platform == "win32":
+        return  # a folder cannot be opened there; NTFS journals its names
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def hold_folder(folder: Path) -> ExitStack:
+    """Claim `folder` for one writer, until the returned context is closed or this process ends.
+
+    Raises:
+        BlockingIOError: another writer holds it.
+    """
+    with ExitStack() as held:
+        if sys.platform != "win32":  # no advisory locks on folders there
+            import fcntl  # noqa: PLC0415 - POSIX only
+
+            descriptor = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return held.pop_all()
 
 
 def write_artefact(path: Path, schema: str, schema_version: str, fields: Mapping[str, Any]) -> None:
@@ -62,8 +136,23 @@ def write_artefact(path: Path, schema: str, schema_version: str, fields: Mapping
         "twinlens_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    plain = json.loads(json.dumps({**head, **fields}, allow_nan=False))
     with sealed(path) as part:
-        part.write_text(json.dumps({**head, **fields}, indent=2, allow_nan=False) + "\n")
+        part.write_text(json.dumps({**plain, _HASH: _content_hash(plain)}, indent=2, allow_nan=False) + "\n")
+
+
+def artefact_is_intact(path: Path) -> bool:
+    """Whether a JSON artefact still says what was written into it; one without a hash is believed."""
+    found = json.loads(path.read_text())
+    stored = found.pop(_HASH, None)
+    return stored is None or stored == _content_hash(found)
+
+
+_HASH = "fields_hash"
+
+
+def _content_hash(fields: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def read_artefact(path: Path, schema: str, schema_version: str, *, error: type[TwinlensError]) -> dict[str, Any]:

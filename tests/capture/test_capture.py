@@ -176,11 +176,14 @@ def test_a_camera_that_falls_silent_ends_the_session_with_its_pairs_kept(tmp_pat
 
 @pytest.mark.usefixtures("served")
 def test_ctrl_c_seals_what_was_done(tmp_path: Path) -> None:
+    # A shell that starts the tests in the background has Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     reports = capture(RIG, [Take("x", 100_000)], out=tmp_path)
     next(reports)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         list(reports)
+    signal.signal(signal.SIGINT, before)
     reports.close()
     (folder,) = tmp_path.iterdir()
     assert len(Session(folder).pairs()) >= 1

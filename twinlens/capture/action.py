@@ -1,7 +1,7 @@
 """GigE Vision action commands: one datagram (or one per camera) that triggers every camera that shares the keys.
 
 Header and payload after the GigE Vision 2.0 specification, ACTION_CMD 0x0100; sent by this host itself, because
-producers differ in what they offer.
+producers differ in what they offer. The time of a scheduled action counts ticks of the PTP clock, 1 ns each.
 """
 
 import socket
@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Mapping
 
+from twinlens.capture.clock import ClockLatch
 from twinlens.capture.frame import CameraRole
 from twinlens.capture.match_commands import Commanded
 from twinlens.capture.messages import Opened
@@ -17,7 +18,7 @@ from twinlens.errors import CaptureError
 
 GVCP_PORT = 3956
 ACTION_CMD, ACTION_ACK = 0x0100, 0x0101
-_KEY, _WANTS_ACK = 0x42, 0x01
+_KEY, _WANTS_ACK, _HAS_TIME = 0x42, 0x01, 0x80
 ACK_TIMEOUT_S = 0.1
 
 
@@ -36,27 +37,47 @@ class ActionSender:
                 f"camera {self._cameras[''].upper()} does not tell its address, which action commands need",
                 hint='use trigger = "hardware" or "software"',
             )
+        self._lead_ns = int(settings.action_lead_ms * 1e6)
         self._keys = (settings.action_device_key, settings.action_group_key, settings.action_group_mask)
         self._targets = [settings.action_address] if settings.action_address else sorted(self._cameras)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 
-    def send(self, trigger_index: int) -> list[Commanded]:
-        """Send one action; when each camera got it, as far as they answer.
+    def send(self, trigger_index: int, latch: ClockLatch | None) -> list[Commanded]:
+        """Send one action; when each camera got it, as far as they answer, or when it will obey.
 
         A camera that does not answer in time is taken to have got it when it was sent: its frame will tell.
+        `latch`: a reading of the cameras' common clock, by which a scheduled action gets its time.
+
+        Raises:
+            CaptureError: a scheduled action is asked for, and the cameras' clock is not known.
         """
         request = trigger_index % 0xFFFF + 1
-        packet = struct.pack(">BBHHHIII", _KEY, _WANTS_ACK, ACTION_CMD, 12, request, *self._keys)
         before_ns = time.monotonic_ns()
+        packet = self._packet(request, before_ns + self._lead_ns, latch)
         for target in self._targets:
             self._socket.sendto(packet, (target, GVCP_PORT))
         sent_ns = time.monotonic_ns()
         heard_ns = self._hear(request)
+        if self._lead_ns and latch is not None:
+            due_ns, off_ns = before_ns + self._lead_ns, latch.uncertainty_ns
+            return [
+                Commanded(role, trigger_index, due_ns - off_ns, due_ns + off_ns) for role in self._cameras.values()
+            ]
         return [
             Commanded(role, trigger_index, before_ns, heard_ns.get(address, sent_ns))
             for address, role in self._cameras.items()
         ]
+
+    def _packet(self, request: int, due_ns: int, latch: ClockLatch | None) -> bytes:
+        if not self._lead_ns:
+            return struct.pack(">BBHHHIII", _KEY, _WANTS_ACK, ACTION_CMD, 12, request, *self._keys)
+        if latch is None:
+            raise CaptureError(
+                "the cameras' clock cannot be read, so no action can be scheduled", hint="set action_lead_ms = 0"
+            )
+        flags, at_ns = _WANTS_ACK | _HAS_TIME, latch.camera_time_ns + due_ns - latch.host_time_ns
+        return struct.pack(">BBHHHIIIQ", _KEY, flags, ACTION_CMD, 20, request, *self._keys, at_ns)
 
     def close(self) -> None:
         """Give the socket back."""

@@ -14,12 +14,13 @@ from twinlens.capture.messages import Finished, Opened
 from twinlens.capture.report import CaptureReport, Take
 from twinlens.capture.rig_file import RigSettings
 from twinlens.capture.session_folder import SessionFolder
-from twinlens.capture.tally import Tally
+from twinlens.capture.tally import MatchedBy, Tally
 from twinlens.errors import SessionError
 
 TOLERANCE = 0.25
 FREE_TOLERANCE = 0.5
 """Free-running cameras are paired by the nearest frame, whatever its distance."""
+_MATCHED_BY: Mapping[str, MatchedBy] = {"software": "command", "action": "command", "chain": "chain"}
 _LIVE_PAIRS = 200
 """The live view measures the skew of the last pairs only."""
 _RATE_S = 2.0
@@ -47,13 +48,13 @@ class Chronicle:
             self.folder, before = SessionFolder.reopen(resume)
         self._before = before
         self.tally = Tally(
-            "command" if settings.trigger in ("software", "action") else "time",
+            _MATCHED_BY.get(settings.trigger, "time"),
             tolerance=FREE_TOLERANCE if settings.trigger == "free" else TOLERANCE,
             first_trigger=before.triggers if before else 0,
         )
         self.takes: list[RecordedTake] = list(before.takes) if before else []
         self.arming = before.armings if before else 0
-        self.pairs_wanted = 0
+        self._wanted = [0] * len(self.takes)
         self.flushed: dict[CameraRole, int] = {}
         self.finished: dict[CameraRole, Finished] = {}
         self.opened: dict[CameraRole, Opened] = {}
@@ -62,8 +63,21 @@ class Chronicle:
 
     @property
     def pairs(self) -> int:
-        """Complete pairs so far."""
+        """Complete pairs so far, those of takes that were taken again included."""
         return len(self.tally.ledger.pairs)
+
+    @property
+    def kept_pairs(self) -> int:
+        """Complete pairs of takes that were not taken again."""
+        rejected = {number for number, take in enumerate(self.takes) if take.rejected}
+        if not rejected:
+            return self.pairs
+        return sum(a.take not in rejected for a, _ in self.tally.ledger.pairs)
+
+    @property
+    def pairs_wanted(self) -> int:
+        """Pairs asked for in those takes; 0 where only times were asked for."""
+        return sum(wanted for take, wanted in zip(self.takes, self._wanted, strict=True) if not take.rejected)
 
     def begin(self, take: Take) -> RecordedTake:
         """Note that a take begins; also on the disk, should this process be killed."""
@@ -75,7 +89,7 @@ class Chronicle:
             take.scene, take.mirror_state, self.tally.next_trigger, take.kind, exposure_us, gain_db
         )
         self.takes.append(begun)
-        self.pairs_wanted += take.pairs
+        self._wanted.append(take.pairs)
         self.manifest("it was being recorded").write(self.folder.part)
         return begun
 
@@ -93,7 +107,7 @@ class Chronicle:
             folder=str(self.folder.final),
             scene=self.takes[-1].scene if self.takes else "",
             pairs_wanted=self.pairs_wanted,
-            pairs=self.pairs,
+            pairs=self.kept_pairs,
             scenes=len({take.scene for take in self.takes if not take.rejected}),
             triggers=self._triggers(),
             frames=dict(self.tally.frames),
@@ -126,7 +140,7 @@ class Chronicle:
         setting = self.opened["a"].setting
         return Manifest(
             id=self.folder.id,
-            complete=not ended and self.pairs >= self.pairs_wanted,
+            complete=not ended and self.kept_pairs >= self.pairs_wanted,
             cameras=dict(cameras),
             settings=self._settings.as_dict(),
             producer=self._producer.name,
@@ -149,11 +163,13 @@ class Chronicle:
         Segments that a killed process left open are mended first; a frame that was counted and is in no sealed
         segment becomes a gap.
         """
-        if self._before is None and not self.pairs:
+        if self._before is None and not self.folder.has_frames():
             self.folder.remove()
             return
         self.folder.mend()
-        sealed = self.folder.seal(self.manifest(self.ended) if self.opened else self._untouched())
+        is_untouched = self._before is not None and len(self.takes) == len(self._before.takes)
+        manifest = self._before if is_untouched and self._before is not None else self.manifest(self.ended)
+        sealed = self.folder.seal(manifest)
         known = len(self._before.ledger) if self._before else 0
         self.tally.ledger.gaps[:] = sealed.ledger[known:]
         refused = {gap.trigger_index for gap in self.tally.ledger.gaps}
@@ -164,11 +180,6 @@ class Chronicle:
             return 0
         setting = self.opened["a"].setting
         return 2 * setting.shape_hw[0] * setting.shape_hw[1] * (1 if setting.bit_depth == 8 else 2)
-
-    def _untouched(self) -> Manifest:
-        if self._before is None:
-            raise SessionError("nothing was recorded", hint="record the session again")
-        return self._before
 
     def _triggers(self) -> int:
         """Triggers accounted for: those fired, or those that frames show."""

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from twinlens.capture.daheng import INPUT_LINE, OUTPUT_LINE, Capabilities, is_usable, probe
 from twinlens.capture.genicam import Camera, FeatureValue
 from twinlens.capture.pixel_formats import bit_depth, bytes_per_frame
+from twinlens.capture.ptp import follow_ptp
 from twinlens.capture.rig_file import RigSettings
 from twinlens.errors import SettingsError
 
@@ -88,6 +89,8 @@ def configure(camera: Camera, settings: RigSettings) -> SensorSetting:
     _set_picture(camera, settings, able)
     trigger = _trigger_features(camera, settings, able)
     _write_and_check(camera, trigger)
+    if settings.trigger == "action" and settings.action_lead_ms:
+        follow_ptp(camera, able)
     address = _integer(camera, "GevCurrentIPAddress")
     setting = SensorSetting(
         shape_hw=(_integer(camera, "Height"), _integer(camera, "Width")),

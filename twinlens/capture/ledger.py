@@ -1,6 +1,7 @@
 """The account of a recording: every trigger of every camera ends as half a pair or as a gap with its reason."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from twinlens.capture.frame import CameraRole, FrameRecord
@@ -17,7 +18,7 @@ class _Last:
 
     trigger_index: int
     frame_index: int | None = None
-    """None before the first frame."""
+    """None where no frame before is known."""
     shift: int | None = None
 
 
@@ -55,10 +56,13 @@ class Ledger:
             return None
         return last.trigger_index + record.trigger_index - last.frame_index
 
-    def begin(self, first_trigger: int) -> None:
-        """Start a chunk: block ids may have restarted, and nothing before `first_trigger` is asked for."""
+    def begin(self, first_trigger: int, last_index: Mapping[CameraRole, int] | None = None) -> None:
+        """Start a chunk: block ids may have restarted, and nothing before `first_trigger` is asked for.
+
+        `last_index`: each camera's last frame that came before, by its block id, where that is known.
+        """
         for role in ROLES:
-            self._last[role] = _Last(first_trigger - 1)
+            self._last[role] = _Last(first_trigger - 1, None if last_index is None else last_index[role])
             self._waiting[role].clear()
             self._losses[role].clear()
 

@@ -21,6 +21,8 @@ SPACING_MAX_NS = 400_000_000
 CLOSE_NS = 500_000
 """What a clock's latch may be off, and a camera may take to begin an exposure."""
 _SPACINGS = 16
+_LATCH_WEIGHT = 3
+"""As many frames does a clock's latch count for, so that a late first frame cannot spoil the clock."""
 
 Latches = Mapping[CameraRole, ClockLatch | None]
 Reasons = Mapping[CameraRole, GapReason]
@@ -51,7 +53,10 @@ class MatchByCommand:
         self._frames: dict[CameraRole, deque[FrameRecord]] = {role: deque() for role in ROLES}
         self._commands: dict[CameraRole, deque[Commanded]] = {role: deque() for role in ROLES}
         self._clocks = {role: RelativeClock() for role in ROLES}
-        self._latches = latches
+        for role, latch in latches.items():
+            if latch is not None:
+                for _ in range(_LATCH_WEIGHT):
+                    self._clocks[role].learn(latch.camera_time_ns, latch.host_time_ns)
         self._spacings_ns: deque[int] = deque([SPACING_MAX_NS], maxlen=_SPACINGS)
 
     def command(self, command: Commanded) -> None:
@@ -81,7 +86,8 @@ class MatchByCommand:
     def _has_answer(self, role: CameraRole, trigger_index: int) -> bool:
         if self._ledger.last_trigger(role) >= trigger_index:
             return True
-        return any((self._slot(record) or -1) >= trigger_index for record in self._frames[role])
+        slots = (self._slot(record) for record in self._frames[role])
+        return any(slot is not None and slot >= trigger_index for slot in slots)
 
     def _advance(self, role: CameraRole, *, is_over: bool) -> None:
         frames = self._frames[role]
@@ -155,12 +161,8 @@ class MatchByCommand:
         return expected if expected in sent else None
 
     def _host_time_ns(self, record: FrameRecord) -> int | None:
-        clock, latch = self._clocks[record.camera], self._latches.get(record.camera)
-        if not record.camera_time_ns:
-            return None
-        if clock.is_known:
-            return clock.time_at(record.camera_time_ns)
-        return latch.host_time_of(record.camera_time_ns) if latch is not None else None
+        clock = self._clocks[record.camera]
+        return clock.time_at(record.camera_time_ns) if record.camera_time_ns and clock.is_known else None
 
     def _accept(self, record: FrameRecord, slot: int) -> None:
         role, commands = record.camera, self._commands[record.camera]

@@ -103,6 +103,8 @@ class MatchByTime:
         difference = b[0].trigger_index - a[0].trigger_index
         if difference == self._b_minus_a or (self._b_minus_a is None and not self._steady):
             return "fits"
+        if self._tolerance >= 0.5:  # free-running: the nearest frame, however far
+            return "fits"
         if len(a) < 2 or len(b) < 2:
             return "wait"
         if self._fit(a[0], b[1]) or self._fit(a[1], b[0]):
@@ -140,7 +142,7 @@ class MatchByTime:
 
     def _apart_ns(self, a: FrameRecord, b: FrameRecord) -> int:
         """B's time after A's, in B's clock."""
-        if self._clock.is_known:
+        if self._clock.is_known and a.camera_time_ns and b.camera_time_ns:
             return self._time_ns(b) - self._clock.time_at(self._time_ns(a))
         return b.host_time_ns - a.host_time_ns
 

@@ -80,6 +80,8 @@ class Begun:
 
     latch: ClockLatch | None
     """None when the camera's clock cannot be read."""
+    last_index: int
+    """Of the last frame before, by its block id; -1 when none came since arming."""
 
 
 @dataclass(frozen=True, slots=True)

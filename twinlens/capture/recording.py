@@ -7,15 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from twinlens.capture.chronicle import Chronicle
+from twinlens.capture.frame import CameraRole
 from twinlens.capture.manifest import RecordedTake
+from twinlens.capture.match_commands import Reasons
 from twinlens.capture.messages import Begin, Failed
+from twinlens.capture.pairing import GapReason
 from twinlens.capture.preflight import require_ready
 from twinlens.capture.producers import find_producer
 from twinlens.capture.report import CaptureReport, Take
 from twinlens.capture.rig import Rig
 from twinlens.capture.rig_file import RigSettings
 from twinlens.capture.trigger import Trigger
-from twinlens.errors import CaptureError, FrameTimeoutError, TwinlensError
+from twinlens.errors import CaptureError, FrameTimeoutError, HostLimitError, TwinlensError
 
 MAX_LOST_IN_A_ROW = 3
 """After so many triggers without a pair, something is broken rather than noisy."""
@@ -68,11 +71,14 @@ class Recording:
                 take.require_sense()
                 yield from course.record(take, reconnects=self._reconnects)
         except BaseException:
-            course.break_off()
-            with suppress(CaptureError):  # what ended the recording is the news, not what it broke
-                course.finish()
+            try:
+                with suppress(CaptureError):  # what ended the recording is the news, not what it broke
+                    course.finish()
+            finally:
+                course.break_off()
             raise
         course.finish()
+        course.require_sealed()
 
     def seal(self) -> None:
         """Put what was recorded under its final name."""
@@ -95,11 +101,15 @@ class _Course:
         self._outstanding: deque[tuple[int, float]] = deque()
         """Triggers without an answer, and when to stop waiting for it."""
         self._reported_s = 0.0
+        self._is_fresh = True
+        """Both cameras are set as the rig's settings say."""
 
     def record(self, take: Take, *, reconnects: bool) -> Iterator[CaptureReport]:
         """Record one take."""
         chronicle = self._chronicle
-        recorded = self._begin(take)
+        yield from self.idle(reconnects=reconnects, listen_s=0.0)
+        recorded = chronicle.begin(take)
+        yield from self._begin_part(take, recorded, reconnects=reconnects)
         pairs = before = chronicle.pairs
         until_s = time.monotonic() + take.duration_s if take.duration_s else float("inf")
         wanted = before + take.pairs if take.pairs else float("inf")
@@ -110,7 +120,7 @@ class _Course:
             self._listen()
             if self._tally.failed is not None:
                 yield from self._wait_for(self._tally.failed, reconnects=reconnects)
-                self._begin_part(recorded)
+                yield from self._begin_part(take, recorded, reconnects=reconnects)
                 silent_since_s = time.monotonic()
             unanswered += self._settle()
             if chronicle.pairs > pairs:
@@ -118,25 +128,20 @@ class _Course:
                 pairs, unanswered, silent_since_s = chronicle.pairs, 0, time.monotonic()
             self._require_life(unanswered, silent_since_s)
             yield from self._report_when_due()
-        self._tally.end({}, is_cut=False)
-        self.rig.end()
+        self._end(take)
         yield chronicle.report()
 
-    def idle(self, *, reconnects: bool) -> Iterator[CaptureReport]:
+    def idle(self, *, reconnects: bool, listen_s: float = LISTEN_S) -> Iterator[CaptureReport]:
         """Between two takes: hear both cameras for a moment, so that no pipe fills and a loss is noticed."""
-        for message in self.rig.hear(timeout_s=LISTEN_S):
+        for message in self.rig.hear(timeout_s=listen_s):
             self._tally.hear(message)
         if self._tally.failed is not None:
             yield from self._wait_for(self._tally.failed, reconnects=reconnects)
         yield from self._report_when_due()
 
     def break_off(self) -> None:
-        """Account for what is missing when a recording ends early."""
-        with suppress(CaptureError):
-            for message in self.rig.hear(timeout_s=0.0):
-                self._tally.hear(message)
-        failed = self._tally.failed
-        self._tally.end({failed.camera: "camera lost"} if failed else {}, is_cut=True)
+        """Account for what is missing when a recording ended early."""
+        self._tally.end(self._reasons(), is_cut=True)
 
     def finish(self) -> None:
         """Stop the streams; every frame is on the disk afterwards."""
@@ -144,31 +149,48 @@ class _Course:
         for message in last_words:
             self._tally.hear(message)
 
-    def _begin(self, take: Take) -> RecordedTake:
-        is_first = not self._chronicle.takes
-        recorded = self._chronicle.begin(take)
-        features = dict(take.features)
-        if not is_first or take.exposure_us is not None or take.gain_db is not None:
-            features |= {"ExposureTime": recorded.exposure_us, "Gain": recorded.gain_db}
-        if features:
-            self.rig.write(features)
-        self._begin_part(recorded)
-        return recorded
+    def require_sealed(self) -> None:
+        """Raise the error of a camera that failed after the last take."""
+        if self._tally.failed is not None:
+            raise self._tally.failed.error
 
-    def _begin_part(self, recorded: RecordedTake) -> None:
+    def _begin_part(self, take: Take, recorded: RecordedTake, *, reconnects: bool) -> Iterator[CaptureReport]:
         """Record from now on; once per take, and again after each reconnection."""
-        number, arming = len(self._chronicle.takes) - 1, self._chronicle.arming
-        begun = self.rig.begin(Begin(number, arming, recorded.exposure_us, recorded.gain_db))
-        latches = {role: answer.latch for role, answer in begun.items()}
-        trigger = self._trigger
-        self._tally.begin(number, arming, latches, is_steady=trigger.is_steady, is_ours=trigger.is_ours)
+        chronicle = self._chronicle
+        features = dict(take.features)
+        if not self._is_fresh or take.exposure_us is not None or take.gain_db is not None:
+            features |= {"ExposureTime": recorded.exposure_us, "Gain": recorded.gain_db}
+        self._is_fresh = False
+        begin = Begin(len(chronicle.takes) - 1, chronicle.arming, recorded.exposure_us, recorded.gain_db)
+        try:
+            if features:
+                self.rig.write(features)
+            begun = self.rig.begin(begin)
+        except CaptureError as error:
+            lost = self.rig.lost()
+            if not lost:
+                raise
+            yield from self._wait_for(Failed(lost[0], error), reconnects=reconnects)
+            yield from self._begin_part(take, recorded, reconnects=reconnects)
+        else:
+            steady, ours = self._trigger.is_steady, self._trigger.is_ours
+            self._tally.begin(begin.take, begin.arming, begun, is_steady=steady, is_ours=ours)
+
+    def _end(self, take: Take) -> None:
+        """Close the account of a take: with its last pair, or with the last frame within its time."""
+        if take.pairs:
+            self._tally.end({}, is_cut=False)
+        failed = self.rig.end()
+        for message in [*self.rig.hear(timeout_s=0.0), *failed]:
+            self._tally.hear(message)
+        self._tally.end({}, is_cut=False)
 
     def _fire_when_due(self) -> None:
         trigger = self._trigger
         if not trigger.is_ours or trigger.wait_s() > 0 or (self._outstanding and not trigger.is_steady):
             return
         index = self._tally.count_trigger()
-        self._tally.command(trigger.fire(index))
+        self._tally.command(trigger.fire(index, self._tally.latches.get("a")))
         self._outstanding.append((index, time.monotonic() + self._patience_s()))
 
     def _listen(self) -> None:
@@ -209,32 +231,53 @@ class _Course:
         seen = ", ".join(f"{role.upper()} {count}" for role, count in self._tally.frames.items())
         raise FrameTimeoutError(
             f"{what} brought no pair ({gaps or 'no gap is known'}; frames so far: {seen}); "
-            f"{self._chronicle.pairs} of {self._chronicle.pairs_wanted or 'any number of'} pairs are complete",
+            f"{self._chronicle.kept_pairs} of {self._chronicle.pairs_wanted or 'any number of'} pairs complete",
             hint="check the trigger cable and its source, and the cameras' network with 'twinlens doctor'",
         )
 
     def _wait_for(self, failed: Failed, *, reconnects: bool) -> Iterator[CaptureReport]:
         """Wait until a lost camera is back; what is recorded next belongs to a new start."""
-        if not reconnects or not isinstance(failed.error, CaptureError):
+        is_camera = isinstance(failed.error, CaptureError) and not isinstance(failed.error, HostLimitError)
+        if not (reconnects and is_camera):
             raise failed.error
-        role = failed.camera
-        self._tally.end({role: "camera lost"}, is_cut=True)
+        self._tally.failed = failed
         self._outstanding.clear()
-        self.rig.give_up(role)
-        self.rig.end()
-        self._chronicle.folder.mend([role])
+        for message in [*self.rig.end(), *self.rig.hear(timeout_s=0.0)]:
+            self._tally.hear(message)
+        self._tally.end(self._reasons(), is_cut=True)
         deadline_s = time.monotonic() + RECONNECT_TIMEOUT_S
-        while True:
+        missing: set[CameraRole] = set()
+        while missing := missing | self._give_up_lost():
             yield self._chronicle.report()
             try:
-                self.rig.reopen(role)
-                break
+                for role in sorted(missing):
+                    self.rig.reopen(role)
+                    missing.remove(role)
             except CaptureError as error:
                 if time.monotonic() > deadline_s:
                     raise error from failed.error
-            time.sleep(RECONNECT_PAUSE_S)
+                time.sleep(RECONNECT_PAUSE_S)
         self._tally.failed = None
         self._chronicle.arming += 1
+
+    def _reasons(self) -> Reasons:
+        """Why nothing more came of the cameras whose processes ended."""
+        reasons: dict[CameraRole, GapReason] = dict.fromkeys(self.rig.lost(), "camera lost")
+        failed = self._tally.failed
+        if failed is not None:
+            is_host = isinstance(failed.error, HostLimitError)
+            reasons[failed.camera] = "not written" if is_host else "camera lost"
+        return reasons
+
+    def _give_up_lost(self) -> set[CameraRole]:
+        """The cameras whose processes ended by now; what they wrote is sealed."""
+        for message in self.rig.hear(timeout_s=0.0):
+            self._tally.hear(message)
+        lost = self.rig.lost()
+        for role in lost:
+            self.rig.give_up(role)
+            self._chronicle.folder.mend([role])
+        return set(lost)
 
 
 def _reason(error: BaseException) -> str:

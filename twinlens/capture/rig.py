@@ -29,7 +29,7 @@ from twinlens.capture.messages import (
 )
 from twinlens.capture.rig_file import RigSettings
 from twinlens.capture.worker import run_worker
-from twinlens.errors import CameraLostError, CaptureError
+from twinlens.errors import CameraLostError, CaptureError, TwinlensError
 
 T = TypeVar("T")
 
@@ -92,18 +92,28 @@ class Rig:
         """Record from now on, B first; each camera's clock as read just before."""
         return self._ask_both(begin, Begun)
 
-    def end(self) -> None:
-        """Stop recording, keep streaming."""
+    def end(self) -> list[Failed]:
+        """Stop recording and wait until it is written, keep streaming; the cameras that failed to."""
+        failed: list[Failed] = []
         links = [link for link in self._links.values() if link.is_open]
         for link in links:
-            link.send("end")
+            with suppress(TwinlensError):  # a process that is gone says so below
+                link.send("end")
         for link in links:
-            link.expect(Done, timeout_s=OPEN_TIMEOUT_S)
+            try:
+                link.expect(Done, timeout_s=FINISH_TIMEOUT_S)
+            except CaptureError as error:
+                failed.append(Failed(link.role, error))
+        return failed
+
+    def lost(self) -> list[CameraRole]:
+        """The cameras whose processes ended."""
+        return [role for role, link in self._links.items() if not link.is_open]
 
     def fire(self, trigger_index: int, roles: Sequence[CameraRole] = ARMING_ORDER) -> None:
         """Send the software trigger; each process answers with a `Commanded` when its camera has obeyed."""
         for role in roles:
-            with suppress(CameraLostError):  # heard as `Failed`
+            with suppress(TwinlensError):  # heard as `Failed`
                 self._links[role].send(Fire(trigger_index))
 
     def hear(self, *, timeout_s: float) -> list[Message]:
@@ -130,15 +140,15 @@ class Rig:
         failed: list[Message] = []
         links = [link for link in self._links.values() if link.is_open]
         for link in links:
-            with suppress(CaptureError):  # a process that is gone says so below
+            with suppress(TwinlensError):  # a process that is gone says so below
                 link.send("finish")
         for link in links:
             try:
                 finished[link.role] = link.expect(Finished, timeout_s=FINISH_TIMEOUT_S)
             except CaptureError as error:
                 failed.append(Failed(link.role, error))
-        last_words = [message for link in links for message in link.backlog]
-        for link in links:
+        last_words = [message for link in self._links.values() for message in link.backlog]
+        for link in self._links.values():
             link.backlog.clear()
         return finished, [*last_words, *failed]
 
@@ -169,9 +179,20 @@ class Rig:
         self._links.clear()
 
     def _ask_both(self, command: Command, kind: type[T]) -> dict[CameraRole, T]:
+        """Both answers; where one camera fails, the other's is heard all the same, so that none is left over."""
+        answers: dict[CameraRole, T] = {}
+        failed: TwinlensError | None = None
         for role in ARMING_ORDER:
-            self._links[role].send(command)
-        return {role: self._links[role].expect(kind, timeout_s=OPEN_TIMEOUT_S) for role in ARMING_ORDER}
+            with suppress(TwinlensError):  # a process that is gone says so below
+                self._links[role].send(command)
+        for role in ARMING_ORDER:
+            try:
+                answers[role] = self._links[role].expect(kind, timeout_s=OPEN_TIMEOUT_S)
+            except TwinlensError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return answers
 
     def _require_same_shape(self) -> None:
         shapes = {role: opened.setting.shape_hw for role, opened in self.cameras.items()}
@@ -203,7 +224,8 @@ class _Link:
         try:
             self.pipe.send(command)
         except OSError as cause:
-            raise self._lost() from cause
+            self.backlog += self.read_all()
+            raise self._why_lost() from cause
 
     def read_all(self) -> list[Any]:
         """Every message that is there; a `Failed` once the process is gone."""
@@ -236,7 +258,7 @@ class _Link:
                     return message
                 self.backlog.append(message)
         if not self.is_open:
-            raise self._lost()
+            raise self._why_lost()
         raise CameraLostError(
             f"the process of camera {self.role} did not answer in {timeout_s:.0f} s",
             hint="check the camera's cable and power, then start again",
@@ -250,6 +272,10 @@ class _Link:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+    def _why_lost(self) -> TwinlensError:
+        said = (message.error for message in self.backlog if isinstance(message, Failed))
+        return next(said, None) or self._lost()
 
     def _lost(self) -> CameraLostError:
         self._process.join(1.0)

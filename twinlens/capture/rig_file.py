@@ -55,6 +55,9 @@ class RigSettings(Settings):
     """Bits of which an action command must share one with the camera."""
     action_address: str = ""
     """Broadcast address that reaches both cameras at once; empty sends one datagram to each."""
+    action_lead_ms: float = 0.0
+    """How long after it is sent an action command is obeyed, by both cameras at one time of their PTP clocks;
+    0 means at once. It needs cameras that offer ScheduledAction and PTP."""
     link_mbit: int = 1000
     """Speed of each camera's own network port, Mbit/s; the MER-530 has 1000 (data sheet)."""
     shared_link: bool = False
@@ -78,6 +81,7 @@ class RigSettings(Settings):
             )
         self.require("rate_hz", minimum=0, maximum=10_000)
         self.require("black_level", minimum=-1, maximum=65535)
+        self.require("action_lead_ms", minimum=0, maximum=10_000)
         self.require("link_mbit", minimum=10, maximum=400_000)
         for name in ("action_device_key", "action_group_key", "action_group_mask"):
             self.require(name, minimum=1, maximum=0xFFFF_FFFF)

@@ -1,12 +1,17 @@
-"""One HDF5 segment: frames of one camera as raw chunks, and a table with a row for each.
+"""One HDF5 segment of one camera: whole frames as raw chunks, one table row per frame.
 
-A `.part` file until it is sealed. Written in SWMR mode, so that whatever was flushed can be read after a crash;
-whole frames are raw chunks, so that a reader can memory-map them. Names follow NeXus where it has one.
+A segment is a `.part` file until it is sealed and renamed. It is written so that nothing older than its last
+`make_durable` is lost when the process is killed (SWMR keeps the file's tables readable) or the power fails.
+Names follow NeXus (NXdetector, NXcollection, NXprocess) where it has one.
 """
 
+import mmap
 import os
-import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -15,222 +20,226 @@ import numpy as np
 import xxhash
 
 from twinlens import __version__
-from twinlens.capture.frame import CameraRole, Frame, FrameRecord
-from twinlens.errors import CaptureError
-from twinlens.storage import sync_folder
+from twinlens.capture.frame import Frame, FrameRecord
+from twinlens.capture.rows import DETECTOR, FRAME_ROW, SEGMENT_SCHEMA, SEGMENT_VERSION, frame_row
+from twinlens.pixels import Mono
+from twinlens.storage import release_disk, require_free, reserve_disk, sync_data, sync_folder
 
-SEGMENT_SCHEMA = "twinlens.segment"
-SEGMENT_VERSION = "1.1.0"
-LIBVER = ("v110", "v110")
-"""SWMR and raw chunks work with it, and HDF5 1.10 reads it; "latest" is whatever a wheel bundles."""
-DETECTOR = "entry/instrument/detector"
-FRAME_ROW = np.dtype(
-    [
-        ("frame_id", "<u8"),
-        ("trigger_index", "<i8"),
-        ("ts_camera_ns", "<u8"),
-        ("ts_host_mono_ns", "<i8"),
-        ("ts_host_utc_ns", "<i8"),
-        ("exposure_us", "<f8"),
-        ("gain_db", "<f8"),
-        ("lost_packets", "<u4"),
-        ("complete", "u1"),
-        ("arming", "<u4"),
-        ("take", "<u4"),
-        ("mean", "<f4"),
-        ("saturated_fraction", "<f4"),
-        ("xxh3_64", "<u8"),
-        ("row_xxh3_64", "<u8"),
-    ]
-)
-"""`trigger_index` is the block id, unwrapped and relative to arming; `session.json` says which trigger that is.
-`mean` and `saturated_fraction` are of every 16th pixel in both directions. The last column guards the row."""
+PART = ".part"
 ROWS_PER_CHUNK = 256
-AMPLE_BYTES = 2**30
-"""With more room than this, nothing is reserved: writing into reserved blocks costs ext4 three times as much."""
-RESERVE_BYTES = 64 * 2**20
-METADATA_BYTES = 2**20
-"""More than the tables and indices of one frame take."""
-_SAMPLING = 16
+"""28 kB, written whole with every flush."""
+PAGE_BYTES = 4096
+"""What disks and kernels write whole, and O_DIRECT asks for.
+
+HDF5 then keeps each of its tables inside one page, and a power cut finds it old or new, never half of each.
+"""
+_HEADER_HASH = "header_xxh3"
+_SEALING = (_HEADER_HASH, "complete")
 
 
 class Segment:
     """A segment that is being written."""
 
-    def __init__(self, path: Path, frame: Frame, attributes: Mapping[str, Any]) -> None:
-        """Create the file for frames like `frame`.
+    def __init__(
+        self, path: Path, shape_hw: tuple[int, ...], dtype: np.dtype[Any], attributes: Mapping[str, Any]
+    ) -> None:
+        """Create `path` with `.part` appended; `attributes` go to the root, and where NeXus has a place for them.
 
         Raises:
-            OSError: it cannot be created.
+            OSError: the disk is full, or the folder cannot be written.
         """
         self.frames = 0
+        self.part = path.with_name(path.name + PART)
         self._path = path
-        self._part = path.with_name(path.name + ".part")
-        self._full_scale = (1 << frame.bit_depth) - 1
-        self._file = h5py.File(self._part, "w", libver=LIBVER)
-        self._descriptor = self._file.id.get_vfd_handle()
+        self.is_durable = True
+        """Whether a power cut would cost no frame."""
         self._pending: list[np.void] = []
-        self._rows_written = 0
-        self._describe(attributes)
-        shape_hw = frame.pixels.shape
-        detector = self._file[DETECTOR]
-        self._data = detector.create_dataset(
-            "data", (0, *shape_hw), frame.pixels.dtype, maxshape=(None, *shape_hw), chunks=(1, *shape_hw)
+        frame_bytes = int(np.prod(shape_hw)) * dtype.itemsize
+        require_free(path.parent, 2 * frame_bytes + PAGE_BYTES * 1024)
+        self._file = h5py.File(
+            self.part, "x", libver=("v110", "v110"), fs_strategy="page", fs_page_size=PAGE_BYTES
         )
-        self._rows = detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(ROWS_PER_CHUNK,))
-        self._reserved_bytes = 0
-        self._used_bytes = METADATA_BYTES
+        reserve_disk(self._file, frame_bytes)
+        self._data = _create_datasets(self._file, shape_hw, dtype)
+        self._rows = self._file[f"{DETECTOR}/frames"]
+        _describe(self._file, attributes)
+        self._file.attrs[_HEADER_HASH] = header_hash(self._file)
         self._file.flush()
-        os.fsync(self._descriptor)
+        self._file.swmr_mode = True  # from here on nothing can be added, and everything can be read
+        self._pixels = _PixelFile(self.part, frame_bytes)
+        self._sync()
         sync_folder(path.parent)
-        self._file.swmr_mode = True
+
+    def fits(self, frame: Frame) -> bool:
+        """Whether a frame has the size and type of this segment."""
+        return bool(self._data.shape[1:] == frame.pixels.shape and self._data.dtype == frame.pixels.dtype)
 
     def append(self, frame: Frame) -> FrameRecord:
-        """Write one frame; its row follows with the next `flush`. The record as written, with its hash.
+        """Write a frame; its record with the hash of its pixels.
 
         Raises:
-            OSError: the disk is full; the file can still be sealed.
+            OSError: the disk is full or fails; the frames before this one can still be sealed.
         """
-        self._reserve(frame.pixels.nbytes + METADATA_BYTES)
-        row = _row(frame, full_scale=self._full_scale)
-        self._data.resize(self.frames + 1, axis=0)
-        self._data.id.write_direct_chunk((self.frames, 0, 0), frame.pixels)
-        self._used_bytes += frame.pixels.nbytes
-        self._pending.append(row)
+        pixels: Mono = np.require(frame.pixels, requirements="C")
+        record = replace(frame.record, xxh3=xxhash.xxh3_64_intdigest(pixels.data))
+        self.append_row(pixels, frame_row(record, pixels, frame.bit_depth))
+        return record
+
+    def append_row(self, pixels: Mono, row: np.void) -> None:
+        """Write a frame whose row is known."""
+        reserve_disk(self._file, pixels.nbytes)
+        place = (self.frames,) + (0,) * pixels.ndim
+        if len(self._data) == self.frames:  # a try before this one may have failed after this line
+            self._data.resize(self.frames + 1, axis=0)
+        # Written past HDF5 and, where possible, past the page cache: a sixth of the CPU time, and the sync that
+        # follows has nothing left to write and holds nobody up.
+        self._pixels.write(pixels, self._data.id.get_chunk_info_by_coord(place).byte_offset)
         self.frames += 1
-        return _record(row, frame.record.camera)
+        self._pending.append(row)
+        self.is_durable = False
 
     def flush(self) -> None:
-        """Make every frame so far survive a crash and a power cut: pixels, then rows, then the disk itself."""
-        if not self._pending:
-            return
-        self._data.flush()
-        count = self._rows_written + len(self._pending)
-        self._rows.resize(count, axis=0)
-        self._rows[self._rows_written : count] = np.array(self._pending, FRAME_ROW)
-        self._rows.flush()
-        os.fdatasync(self._descriptor)
-        self._rows_written = count
-        self._pending.clear()
+        """Hand everything so far to the system, pixels before rows: then it survives the end of this process."""
+        if self._pending:
+            self._append_pending()
+            self._data.flush()
+            self._rows.flush()
+
+    def make_durable(self) -> None:
+        """Put everything so far where a power cut cannot take it."""
+        self.flush()
+        self._sync()
+        self.is_durable = True
 
     def seal(self) -> None:
-        """Close the file, mark it complete and give it its final name."""
-        self.flush()
+        """Close the file and give it its final name; without a frame, remove it."""
+        self._append_pending()
+        if self.frames and len(self._data) > self.frames:  # the chunk of a frame that could not be written
+            self._data.resize(self.frames, axis=0)
+        self._file.attrs.modify("complete", np.uint8(1))
         self._file.close()
-        mark_complete(self._part)
-        self._part.replace(self._path)
+        release_disk(self.part)
+        self._sync()
+        self._pixels.close()
+        if self.frames:
+            self.part.replace(self._path)
+        else:
+            self.part.unlink()
         sync_folder(self._path.parent)
 
-    def _reserve(self, wanted_bytes: int) -> None:
-        """Claim room on the disk before HDF5 needs it.
+    def _append_pending(self) -> None:
+        if self._pending:
+            self._rows.resize(self.frames, axis=0)
+            self._rows[self.frames - len(self._pending) :] = np.array(self._pending, FRAME_ROW)
+            self._pending.clear()
 
-        HDF5 keeps writes back and retries them while it closes, where h5py can only ignore an error; what is left
-        then crashes the process when it exits. So a full disk must be noticed here.
-        """
-        if self._used_bytes + wanted_bytes <= self._reserved_bytes:
-            return
-        disk = os.fstatvfs(self._descriptor)
-        if disk.f_bavail * disk.f_frsize > AMPLE_BYTES:
-            return
-        end = max(self._used_bytes, self._reserved_bytes)
-        try:
-            step = max(RESERVE_BYTES, wanted_bytes)
-            os.posix_fallocate(self._descriptor, end, step)
-        except OSError:
-            step = wanted_bytes + self._used_bytes - end  # the last frames that fit
-            os.posix_fallocate(self._descriptor, end, step)
-        self._reserved_bytes = end + step
-
-    def _describe(self, attributes: Mapping[str, Any]) -> None:
-        file = self._file
-        file.attrs.update(
-            {
-                "schema": SEGMENT_SCHEMA,
-                "schema_version": SEGMENT_VERSION,
-                "twinlens_version": __version__,
-                "NX_class": "NXroot",
-                "default": "entry",
-                "complete": 0,
-                **attributes,
-            }
-        )
-        file.create_group(DETECTOR).attrs["NX_class"] = "NXdetector"
-        file["entry"].attrs["NX_class"] = "NXentry"
-        file["entry/instrument"].attrs["NX_class"] = "NXinstrument"
-        camera = file.create_group("entry/instrument/camera")
-        camera.attrs["NX_class"] = "NXcollection"
-        camera.attrs.update(
-            {k: attributes[k] for k in ("vendor", "model", "serial", "user_name") if k in attributes}
-        )
-        process = file.create_group("entry/process")
-        process.attrs.update({"NX_class": "NXprocess", "program": "twinlens", "version": __version__})
+    def _sync(self) -> None:
+        sync_data(self._pixels.fileno())
 
 
-def mark_complete(path: Path) -> None:
-    """Set `complete` in a closed segment, and make that survive a power cut."""
-    with h5py.File(path, "r+", libver=LIBVER) as file:
-        file.attrs.modify("complete", 1)
-        file.flush()
-        os.fsync(file.id.get_vfd_handle())
+class _PixelFile:
+    """A second way into a segment, for pixels only."""
+
+    def __init__(self, path: Path, frame_bytes: int) -> None:
+        self._buffer: mmap.mmap | None = None
+        self._file = path.open("r+b", buffering=0)
+        if frame_bytes % PAGE_BYTES == 0 and hasattr(os, "O_DIRECT"):
+            with suppress(OSError):  # tmpfs and some network file systems know no O_DIRECT
+                descriptor = os.open(path, os.O_RDWR | os.O_DIRECT)
+                self._file.close()
+                self._file = FileIO(descriptor, "r+")
+                self._buffer = mmap.mmap(-1, frame_bytes)  # page-aligned, as O_DIRECT wants it
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def write(self, pixels: Mono, offset: int) -> None:
+        payload = pixels.data.cast("B")
+        if self._buffer is not None:
+            np.copyto(np.frombuffer(self._buffer, np.uint8), np.frombuffer(payload, np.uint8))
+            payload = memoryview(self._buffer)
+        self._file.seek(offset)
+        written = 0
+        while written < len(payload):
+            written += self._file.write(payload[written:]) or 0
+
+    def close(self) -> None:
+        self._file.close()
 
 
-def row_hash(row: np.void) -> int:
-    """xxh3-64 of every column but the last."""
-    return int(xxhash.xxh3_64_intdigest(row.tobytes()[: FRAME_ROW.fields["row_xxh3_64"][1]]))  # type: ignore[index]
+def _create_datasets(file: h5py.File, shape_hw: tuple[int, ...], dtype: np.dtype[Any]) -> h5py.Dataset:
+    detector = file.create_group(DETECTOR)
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_chunk((1, *shape_hw))
+    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # a chunk has its place as soon as the shape includes it
+    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space = h5py.h5s.create_simple((0, *shape_hw), (h5py.h5s.UNLIMITED, *shape_hw))
+    data = h5py.h5d.create(detector.id, b"data", h5py.h5t.py_create(dtype, logical=True), space, creation)
+    detector.create_dataset("frames", (0,), FRAME_ROW, maxshape=(None,), chunks=(ROWS_PER_CHUNK,))
+    return h5py.Dataset(data)
 
 
-def read_rows(segment: h5py.File, camera: CameraRole) -> list[FrameRecord]:
-    """The frame records of one open segment, in file order.
+def _describe(file: h5py.File, attributes: Mapping[str, Any]) -> None:
+    described = {
+        "schema": SEGMENT_SCHEMA,
+        "schema_version": SEGMENT_VERSION,
+        "twinlens_version": __version__,
+        "NX_class": "NXroot",
+        "default": "entry",
+        "complete": np.uint8(0),
+        "started_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        **attributes,
+    }
+    _attach(file, described)
+    started = described["started_utc"]  # of the recording, should these frames be copied from another segment
+    _attach(file[DETECTOR], {name: described[name] for name in _DETECTOR_FIELDS if name in described})
+    _group(file, DETECTOR, "NXdetector")
+    _group(file, "entry/instrument", "NXinstrument")
+    _group(file, "entry", "NXentry", start_time=started)
+    camera = {name: described[name] for name in _CAMERA_FIELDS if described.get(name)}
+    _group(file, "entry/instrument/camera", "NXcollection", **camera)
+    program = {"program": "twinlens", "version": described["twinlens_version"], "date": started}
+    _group(file, "entry/process", "NXprocess", **program)
+    _group(file, "entry/data", "NXdata")
+    _attach(file["entry/data"], {"signal": "data"})
+    file["entry/data/data"] = h5py.SoftLink(f"/{DETECTOR}/data")
+    _attach(file["entry"], {"default": "data"})
 
-    Raises:
-        CaptureError: the file is not one of our segments.
+
+_DETECTOR_FIELDS = ("pixel_format", "bit_depth")
+_CAMERA_FIELDS = ("vendor", "model", "serial", "user_name", "firmware", "address", "mac")
+
+
+def _group(file: h5py.File, name: str, nx_class: str, **fields: str) -> None:
+    group = file.require_group(name)
+    _attach(group, {"NX_class": nx_class})
+    for field, value in fields.items():
+        group[field] = _fixed(value)
+
+
+def _attach(node: h5py.Group, attributes: Mapping[str, Any]) -> None:
+    for name, value in attributes.items():
+        node.attrs[name] = _fixed(value) if isinstance(value, str) else value
+
+
+def _fixed(text: str) -> Any:
+    """A string with a place of its own in the file.
+
+    HDF5 keeps strings of variable length in a heap without a checksum; one wrong bit there made it loop for ever.
     """
-    if segment.attrs.get("schema") != SEGMENT_SCHEMA:
-        raise CaptureError(
-            f"{segment.filename} is not a {SEGMENT_SCHEMA} file",
-            hint="a session's a/ and b/ folders hold only the segments that 'twinlens capture' wrote",
-        )
-    return [_record(row, camera) for row in segment[f"{DETECTOR}/frames"][:]]
+    encoded = text.encode() or b"\0"
+    return np.array(encoded, h5py.string_dtype("utf-8", len(encoded)))
 
 
-def _row(frame: Frame, *, full_scale: int) -> np.void:
-    record, sample = frame.record, frame.pixels[::_SAMPLING, ::_SAMPLING]
-    row = np.zeros((), FRAME_ROW)[()]
-    utc_minus_mono_ns = time.time_ns() - time.monotonic_ns()
-    for name, value in (
-        ("frame_id", record.frame_id),
-        ("trigger_index", record.trigger_index),
-        ("ts_camera_ns", record.camera_time_ns),
-        ("ts_host_mono_ns", record.host_time_ns),
-        ("ts_host_utc_ns", record.host_time_ns + utc_minus_mono_ns),
-        ("exposure_us", record.exposure_us),
-        ("gain_db", record.gain_db),
-        ("lost_packets", record.lost_packets),
-        ("complete", record.complete),
-        ("arming", record.arming),
-        ("take", record.take),
-        ("mean", sample.mean()),
-        ("saturated_fraction", (sample >= full_scale).mean()),
-        ("xxh3_64", xxhash.xxh3_64_intdigest(frame.pixels.data)),
-    ):
-        row[name] = value
-    row["row_xxh3_64"] = row_hash(row)
-    return row
+def header_hash(file: h5py.File) -> np.uint64:
+    """xxh3-64 of everything a segment says beside frames and rows; HDF5 guards its tables, but not its texts."""
+    told: list[str] = []
 
+    def tell(name: str, node: h5py.Group | h5py.Dataset) -> None:
+        told.extend(f"{name}@{key}={value}" for key, value in node.attrs.items() if key not in _SEALING)
+        if isinstance(node, h5py.Dataset) and node.shape == ():
+            told.append(f"{name}={node[()]!r}")
 
-def _record(row: np.void, camera: CameraRole) -> FrameRecord:
-    names = row.dtype.names or ()
-    return FrameRecord(
-        camera=camera,
-        trigger_index=int(row["trigger_index"]),
-        frame_id=int(row["frame_id"]),
-        camera_time_ns=int(row["ts_camera_ns"]),
-        host_time_ns=int(row["ts_host_mono_ns"]),
-        exposure_us=float(row["exposure_us"]),
-        gain_db=float(row["gain_db"]),
-        complete=bool(row["complete"]),
-        lost_packets=int(row["lost_packets"]),
-        xxh3=int(row["xxh3_64"]),
-        arming=int(row["arming"]) if "arming" in names else 0,
-        take=int(row["take"]) if "take" in names else 0,
-    )
+    tell("", file)
+    file.visititems(tell)
+    return np.uint64(xxhash.xxh3_64_intdigest("\n".join(sorted(told)).encode()))

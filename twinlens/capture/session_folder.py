@@ -10,7 +10,7 @@ from pathlib import Path
 from twinlens.capture.frame import CameraRole, FrameRecord
 from twinlens.capture.ledger import ROLES
 from twinlens.capture.manifest import Manifest, read_manifest
-from twinlens.capture.pairing import Gap, pair_records
+from twinlens.capture.pairing import Gap, Run, pair_records
 from twinlens.capture.repair import RepairReport, repair_segment
 from twinlens.capture.session import sealed_records
 from twinlens.errors import SessionError
@@ -41,6 +41,8 @@ class SessionFolder:
             SessionError: it is no sealed session.
         """
         manifest = read_manifest(sealed)
+        if not manifest.runs:
+            manifest = replace(manifest, runs=_runs_of(sealed_records(sealed)))
         if sealed.suffix == ".part":
             raise SessionError(
                 f"{sealed} was not sealed", hint=f"mend it first: twinlens verify --repair {sealed}"
@@ -71,6 +73,20 @@ class SessionFolder:
         self.part.replace(self.final)
         sync_folder(self.final.parent)
         return checked
+
+
+def _runs_of(records: Sequence[FrameRecord]) -> tuple[Run, ...]:
+    """The runs of a session whose rows hold the triggers themselves (session.json 1.0)."""
+    runs: list[Run] = []
+    for record in sorted(records, key=lambda r: (r.camera, r.take, r.arming, r.trigger_index)):
+        index = record.trigger_index
+        begun = Run(record.camera, record.take, record.arming, index, index, 0)
+        longer = replace(runs[-1], last_index=index) if runs and runs[-1].last_index == index - 1 else begun
+        if longer == replace(begun, first_index=longer.first_index) and longer != begun:
+            runs[-1] = longer
+        else:
+            runs.append(begun)
+    return tuple(runs)
 
 
 def against_disk(manifest: Manifest, records: Sequence[FrameRecord]) -> Manifest:

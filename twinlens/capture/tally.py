@@ -1,15 +1,19 @@
 """Hears what both cameras' processes say and keeps the account: who answered which trigger, how each one fares."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
 
-from twinlens.capture.clock import ClockLatch
 from twinlens.capture.frame import CameraRole, FrameRecord
 from twinlens.capture.ledger import ROLES, Ledger
 from twinlens.capture.match_commands import Commanded, Latches, MatchByCommand, Reasons
 from twinlens.capture.match_times import MatchByTime
-from twinlens.capture.messages import Failed, Message, Status
+from twinlens.capture.messages import Begun, Failed, Message, Status
 from twinlens.capture.pairing import Loss
-from twinlens.capture.trigger import MatchedBy
+
+MatchedBy = Literal["command", "chain", "time"]
+"""What frames are matched by: the commands both cameras got, A's commands that its strobe passes on to B, or each
+other's times."""
 
 
 class Tally:
@@ -34,7 +38,7 @@ class Tally:
         self,
         take: int,
         arming: int,
-        latches: Mapping[CameraRole, ClockLatch | None],
+        begun: Mapping[CameraRole, Begun],
         *,
         is_steady: bool,
         is_ours: bool,
@@ -43,10 +47,11 @@ class Tally:
 
         `is_steady`: frames follow each other without waiting; `is_ours`: none comes that was not asked for.
         """
-        if arming != self._part[1] and self._part[1] >= 0:
-            self.ledger.begin(self.next_trigger)  # block ids begin anew
+        if arming != self._part[1]:  # block ids begin anew
+            self.ledger.begin(self.next_trigger, {role: answer.last_index for role, answer in begun.items()})
+        latches = {role: answer.latch for role, answer in begun.items()}
         self._part, self.latches = (take, arming), latches
-        if self._matched_by == "command":
+        if self._matched_by != "time":
             self._match = MatchByCommand(self.ledger, latches, steady=is_steady)
         else:
             self._match = MatchByTime(
@@ -62,7 +67,8 @@ class Tally:
         """Triggers were sent to cameras."""
         for command in commands:
             if isinstance(self._match, MatchByCommand):
-                self._match.command(command)
+                for role in ROLES if self._matched_by == "chain" else (command.camera,):
+                    self._match.command(replace(command, camera=role))
 
     def count_trigger(self) -> int:
         """The number of the trigger that is fired next."""
@@ -93,6 +99,9 @@ class Tally:
         """The take is over. `is_cut`: it broke off, so what is missing at its end is missing for these reasons."""
         if isinstance(self._match, MatchByCommand):
             self._match.finish(reasons)
+            for role in ROLES:  # a command that a lost camera's process was too late to send leaves a gap, too
+                last = self.next_trigger - 1
+                self.ledger.close(last, reasons.get(role, "not delivered"), camera=role)
         elif self._match is not None:
             self._match.finish(reasons, is_cut=is_cut)
             self.next_trigger = self._match.next_trigger

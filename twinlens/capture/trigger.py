@@ -2,15 +2,14 @@
 
 import time
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from twinlens.capture.action import ActionSender
+from twinlens.capture.clock import ClockLatch
 from twinlens.capture.frame import CameraRole
 from twinlens.capture.match_commands import Commanded
 from twinlens.capture.rig import ARMING_ORDER, Rig
 from twinlens.capture.rig_file import RigSettings
-
-MatchedBy = Literal["command", "time"]
 
 
 class Trigger:
@@ -47,22 +46,20 @@ class Trigger:
         """Whether frames follow each other without waiting for the one before."""
         return not self.is_ours or self._period_ns > 0
 
-    @property
-    def matched_by(self) -> MatchedBy:
-        """What frames are matched by: the commands both cameras got, or each other's times."""
-        return "command" if self._mode in ("software", "action") else "time"
-
     def wait_s(self) -> float:
         """Time until the next trigger is due."""
         return max(0.0, (self._due_ns - time.monotonic_ns()) / 1e9)
 
-    def fire(self, trigger_index: int) -> list[Commanded]:
-        """Send one trigger; the commands that are known to have arrived already."""
+    def fire(self, trigger_index: int, latch: ClockLatch | None) -> list[Commanded]:
+        """Send one trigger; the commands that are known to have arrived already.
+
+        `latch`: a reading of A's clock, which a scheduled action needs.
+        """
         now_ns = time.monotonic_ns()
         # A trigger that comes late does not make the following ones hurry: frames would be refused as too fast.
         self._due_ns = max(self._due_ns + self._period_ns, now_ns + self._period_ns // 2)
         if self._actions is not None:
-            return self._actions.send(trigger_index)
+            return self._actions.send(trigger_index, latch)
         roles: tuple[CameraRole, ...] = ("a",) if self._mode == "chain" else ARMING_ORDER
         self._rig.fire(trigger_index, roles)
         return []

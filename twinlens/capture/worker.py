@@ -93,7 +93,11 @@ class _Worker:
         self._underruns = 0
         self._begin: Begin | None = None
         self._take: Begin | None = None
+        self._began_ns = 0
+        """The camera's clock when the take began; 0 when it cannot be read."""
         self._is_armed = False
+        self._is_ending = False
+        """The take is over, and its last frames may still wait to be written."""
         self._vitals = Vitals(job.role, camera)
 
     def serve(self) -> None:
@@ -108,6 +112,9 @@ class _Worker:
                     self._obey(command)
                 if self._is_armed:
                     self._receive()
+                if self._is_ending and (self._recorder is None or self._recorder.is_done):
+                    self._is_ending = False
+                    self._send(Done())
                 if (status := self._vitals.check(self._recorder)) is not None:
                     self._send(status)
             self._send(self._finish())
@@ -123,7 +130,7 @@ class _Worker:
                 self._send(self._start_take(command))
             case "end":
                 self._take = None
-                self._send(Done())
+                self._is_ending = True
             case Write(features):
                 for name, value in features:
                     self._camera.write(name, value)
@@ -143,11 +150,13 @@ class _Worker:
         return Armed(flushed)
 
     def _start_take(self, begin: Begin) -> Begun:
+        self._receive()  # what was exposed before belongs to no take
         latch = read_latch(self._camera)
+        self._began_ns = latch.camera_time_ns if latch is not None else 0
         if self._recorder is None or self._begin is None or begin.arming != self._begin.arming:
             self._open_recorder(begin, latch)
         self._begin = self._take = begin
-        return Begun(latch)
+        return Begun(latch, self._last_index)
 
     def _open_recorder(self, begin: Begin, latch: Any) -> None:
         """A new start of the recording begins a new segment, whose attributes hold the clock's new reading."""
@@ -216,7 +225,8 @@ class _Worker:
 
     def _record(self, received: ReceivedFrame, index: int) -> None:
         begin = self._take
-        if begin is None or self._recorder is None or self._setting is None:
+        is_older = 0 < received.camera_time_ns < self._began_ns  # the mirror may have moved since
+        if begin is None or is_older or self._recorder is None or self._setting is None:
             self._vitals.idle_frames += 1
             return
         record = FrameRecord(

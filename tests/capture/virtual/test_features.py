@@ -200,7 +200,8 @@ def test_the_reference_genapi_finds_daheng_s_names(nodes):
     nodes.TimestampLatch.execute()
     assert nodes.TimestampLatchValue.value > first
     nodes.ChunkModeActive.value = True
-    assert [node.symbolic for node in nodes.ChunkSelector.entries] == ["FrameID", "Timestamp", "CounterValue"]
+    chunks = [node.symbolic for node in nodes.ChunkSelector.entries]
+    assert chunks[:3] == ["FrameID", "Timestamp", "CounterValue"], "MERCURY's; a virtual camera has one more"
 
 
 def test_each_chunk_is_enabled_for_itself(host):

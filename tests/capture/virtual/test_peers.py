@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from twinlens.capture.virtual.camera import VirtualCamera
+from twinlens.capture.virtual.faults import Faults
 from twinlens.capture.virtual.gvcp import GVCP_PORT
 from twinlens.capture.virtual.serve import serve_rig
 from twinlens.errors import SettingsError
@@ -50,6 +51,28 @@ def test_aravis_streams_at_the_rate_it_asked_for_and_finds_the_largest_packet(sy
     assert figures["n_failures"] == figures["n_missing_packets"] == 0
     assert 16 <= figures["n_completed_buffers"] <= 22
     assert figures["gv packet size"] > 8900
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.01])
+def test_aravis_takes_every_frame_of_single_packets_through_its_packet_socket(
+    system_tool, start_camera, ramp, drop
+):
+    """Raw sockets, which root gets, see segments before the kernel has cut them: the camera must not offload."""
+    tool = system_tool("arv-camera-test-0.8", "aravis-tools")
+    camera = start_camera(
+        ramp((480, 640)),
+        address=ADDRESSES[0],
+        serial="VTA902",
+        port=GVCP_PORT,
+        use_segmentation=False,
+        faults=Faults(drop=drop),
+    )
+    options = ("--auto", "--duration=2", "--frequency=20")
+    told = run(tool, "-n", "twinlens-MER-530-20GM-virtual-VTA902", *options)
+    figures = {key: int(value) for key, value in re.findall(r"^(\w[\w ]*?) *= (\d+)", told, flags=re.MULTILINE)}
+    assert figures["n_failures"] == figures["n_missing_packets"] == figures["n_missing_frames"] == 0
+    assert figures["n_completed_buffers"] >= 30
+    assert bool(figures["n_resent_packets"]) == bool(sum(entry.dropped_packets for entry in camera.log))
 
 
 def test_a_served_rig_ends_when_it_is_told_to(ramp):

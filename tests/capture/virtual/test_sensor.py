@@ -79,3 +79,16 @@ def test_packing_is_finer_than_a_hundredth_of_a_grey_level() -> None:
 def test_an_exposure_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="must be above 0"):
         expose(0.5, exposure_us=0)
+
+
+def test_ten_bits_show_the_same_light_four_times_finer() -> None:
+    ramp = pack(np.tile(np.linspace(0, 1.4, 300, dtype=np.float32), (200, 1)))
+    settings = {"exposure_us": REFERENCE_EXPOSURE_US, "gain_db": 2.0}
+    eight, ten = (
+        SENSOR.expose(ramp, rng=shot_noise_source(3), bit_depth=bit_depth, **settings) for bit_depth in (8, 10)
+    )
+    assert (eight.dtype, ten.dtype) == (np.uint8, np.uint16)
+    assert ten.max() == 1023
+    # Same noise, so the two differ by how they are rounded: half a step of each.
+    assert np.abs(ten / (1023 / 255) - eight).max() <= 0.5 + 0.5 / 4 + 1e-3
+    assert len(np.unique(ten)) > 3 * len(np.unique(eight))

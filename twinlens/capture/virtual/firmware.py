@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from twinlens.capture.virtual import bootstrap, features, gvsp
+from twinlens.capture.virtual import bootstrap, chunk, features, gvsp
 from twinlens.capture.virtual.action import concerns, read_action
 from twinlens.capture.virtual.bank import Bank
 from twinlens.capture.virtual.camera_log import CameraLog, LogEntry
@@ -19,6 +19,7 @@ from twinlens.capture.virtual.registers import RegisterFile
 from twinlens.capture.virtual.sender import PacedSender
 from twinlens.capture.virtual.source import ImageSource, Shot
 from twinlens.capture.virtual.streamer import Streamer, StreamPlan
+from twinlens.capture.virtual.transport_features import chosen_chunks
 from twinlens.capture.virtual.trigger_input import TriggerInput
 
 _PAUSES_BEFORE_UNPLUGGING = 2
@@ -185,7 +186,8 @@ class Firmware:
         """Registers that follow from others."""
         registers = self.registers
         pixels = registers.integer("Width") * registers.integer("Height")
-        registers.put("PayloadSize", features.payload_bytes(registers.integer("PixelFormat"), pixels))
+        image_bytes = features.payload_bytes(registers.integer("PixelFormat"), pixels)
+        registers.put("PayloadSize", image_bytes + chunk.tail_bytes(chosen_chunks(registers, self._chunks)))
         registers.put("CurrentAcquisitionFrameRate", 1e9 / self._frame_time_ns())
         option = registers.integer("GevSupportedOptionSelector")
         registers.put("GevSupportedOption", registers.integer("GevGVCPCapability") >> option & 1)
@@ -269,6 +271,7 @@ class Firmware:
                     height=registers.integer("Height"),
                 ),
                 frame_limit=registers.integer("AcquisitionMode"),
+                chunks=chosen_chunks(registers, self._chunks),
             )
         )
         registers.put("TwinMissedTriggerCount", 0)

@@ -48,13 +48,13 @@ def block_id(frame_index: int, first: int = 1) -> int:
 def leader(block: int, *, timestamp: int, pixel_format: int, window: Window, has_chunks: bool = False) -> bytes:
     """The packet that announces an image."""
     size = (window.width, window.height, window.x, window.y)
-    fields = struct.pack(">HHQIIIIIHH", 0, _kind(has_chunks), timestamp, pixel_format, *size, 0, 0)
+    fields = struct.pack(">HHQIIIIIHH", 0, _kind(has_chunks=has_chunks), timestamp, pixel_format, *size, 0, 0)
     return _HEADER.pack(0, block, _LEADER << 24) + fields
 
 
 def trailer(block: int, *, packet_id: int, height: int, chunk_bytes: int = 0) -> bytes:
     """The packet that ends an image; `chunk_bytes` is the whole payload's size where it has chunks, else 0."""
-    fields = struct.pack(">HHI", 0, _kind(bool(chunk_bytes)), height)
+    fields = struct.pack(">HHI", 0, _kind(has_chunks=bool(chunk_bytes)), height)
     if chunk_bytes:
         fields += struct.pack(">II", chunk_bytes, 0)
     return _HEADER.pack(0, block, _TRAILER << 24 | packet_id) + fields
@@ -75,7 +75,7 @@ def with_status(packet: bytes, status: int) -> bytes:
     return struct.pack(">H", status) + packet[2:]
 
 
-def _kind(has_chunks: bool) -> int:  # noqa: FBT001 - one caller's flag, handed through
+def _kind(*, has_chunks: bool) -> int:
     return _IMAGE | (_WITH_CHUNKS if has_chunks else 0)
 
 

@@ -51,14 +51,14 @@ class LoopSource:
     mirror_state_count = 4
 
     def __init__(self, settings: LoopSettings | None = None, *, role: CameraRole = "a") -> None:
-        """Paint the first picture; the others are made of it when first asked for. B sees them blurred."""
+        """Paint the pictures; B sees them blurred. Those of 10 bits are made when first asked for."""
         settings = settings or LoopSettings()
         self.shape_hw = settings.shape_hw
         self._bit_depth = settings.bit_depth
         blur_px = _BLUR_A_PX if role == "a" else _BLUR_B_PX
         self._texture = _texture(self.shape_hw, np.random.default_rng(settings.seed), blur_px=blur_px)
         self._lock = threading.Lock()
-        self._frames: list[dict[int, Mono]] = [{} for _ in range(settings.frames)]
+        self._frames = [{8: self._picture(place, 8)} for place in range(settings.frames)]
 
     def frame(self, shot: Shot) -> Mono:
         """The picture of a trigger, read-only; scenes and mirror states begin at different pictures."""

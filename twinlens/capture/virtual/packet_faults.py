@@ -12,7 +12,8 @@ from twinlens.capture.virtual.faults import Faults
 Deed = Literal["send", "hold", "spoil", "stall"]
 """send: as it should be. hold: send later. spoil: send something that is no proper packet. stall: send nothing
 for a while."""
-_STALL = -1
+_NONE = -1
+"""No packet's id."""
 _MISS, _DROP, _ENDS, _REORDER, _DUPLICATE, _DELAY, _CORRUPT, _SPOIL, _RESEND = range(9)
 """Each fault draws from a generator of its own, so that one does not change what another picks."""
 
@@ -77,8 +78,8 @@ class PacketFaults:
         held = self._chosen(_DELAY, self.faults.delay, dropped, frame, arming)
         order = self._order(dropped, frame, arming)
         steps = _steps(order, held=held, spoilt=spoilt, stalls=stalls)
-        lost = {int(packet) for packet in np.flatnonzero(dropped)} | ({spoilt} if spoilt else set())
-        return Script(steps, frozenset(lost))
+        lost = {int(packet) for packet in np.flatnonzero(dropped)} | {spoilt}
+        return Script(steps, frozenset(lost - {_NONE}))
 
     def spoil(self, packet: bytes, *, frame: int, arming: int) -> bytes:
         """Something like this packet that no receiver may take for it."""
@@ -119,11 +120,11 @@ class PacketFaults:
         return {int(packet) for packet in np.flatnonzero(picked & ~dropped)}
 
     def _spoilt(self, dropped: NDArray[np.bool_], frame: int, arming: int) -> int:
-        """The payload packet that is spoilt, 0 for none."""
+        """The payload packet that is spoilt."""
         left = np.flatnonzero(~dropped[1:-1]) + 1
         rng = self._rng(_CORRUPT, arming, frame)
         if not self.faults.corrupt or rng.random() >= self.faults.corrupt or not len(left):
-            return 0
+            return _NONE
         return int(rng.choice(left))
 
     def _order(self, dropped: NDArray[np.bool_], frame: int, arming: int) -> list[int]:
@@ -147,7 +148,7 @@ def _steps(order: list[int], *, held: set[int], spoilt: int, stalls: bool) -> tu
     steps: list[Step] = []
     for place, packet in enumerate(order):
         if stalls and place == len(order) // 2:
-            steps.append(Step("stall", _STALL, _STALL))
+            steps.append(Step("stall", _NONE, _NONE))
         deed: Deed = "spoil" if packet == spoilt else "hold" if packet in held else "send"
         last = steps[-1] if steps else None
         if last is not None and deed == last.deed == "send" and packet == last.last + 1:

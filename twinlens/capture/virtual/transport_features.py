@@ -1,7 +1,9 @@
 """The features of the link, the clock and the chunks: what does not change the picture."""
 
 from twinlens.capture.virtual import bootstrap
+from twinlens.capture.virtual.bank import Bank
 from twinlens.capture.virtual.feature import Feature
+from twinlens.capture.virtual.registers import RegisterFile
 
 OPTIONS = {
     "UserDefinedName": 31,
@@ -17,13 +19,20 @@ OPTIONS = {
     "CommandsConcatenation": 0,
 }
 """Values of GevSupportedOptionSelector: the bit of the GVCP capability register that GevSupportedOption shows."""
-CHUNKS = ("FrameID", "Timestamp", "CounterValue")
-"""Entries of ChunkSelector; their values are their places here."""
+CHUNKS = ("FrameID", "Timestamp", "CounterValue", "ExposureTime")
+"""Entries of ChunkSelector; their values are their places here. MERCURY has the first three."""
 
 
 def transport_features(*, offers_ptp: bool) -> tuple[Feature, ...]:
     """All of them; `offers_ptp` adds the clock's master."""
     return (*_stream(), *_link(), *_options(), *_timestamp(), *_chunks(), *(_ptp() if offers_ptp else ()))
+
+
+def chosen_chunks(registers: RegisterFile, enabled: Bank) -> tuple[str, ...]:
+    """The chunks that follow every image."""
+    if not registers.integer("ChunkModeActive"):
+        return ()
+    return tuple(name for place, name in enumerate(CHUNKS) if enabled.value(place, "ChunkEnable"))
 
 
 def _stream() -> tuple[Feature, ...]:
