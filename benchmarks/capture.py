@@ -41,7 +41,9 @@ EXPOSURE_US = 1000.0
 GIGABIT = 125e6
 """What a MER-530's link carries, bytes/s; the pace of the virtual cameras as long as the rate fits."""
 HEADROOM = 1.17
-"""What 1 GbE has to spare at 20 Hz; at higher rates the virtual links are faster in proportion."""
+"""What 1 GbE has to spare at 20 Hz; above that rate the virtual links are faster in proportion."""
+MEMORY_FRAMES = 32
+"""Frames a virtual camera may owe when this computer holds it up for a moment; it sends them late, not never."""
 CAMERAS = "virtual-rig"
 """Name of the process that holds both virtual cameras."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - the cameras' logs must not wait for the disk that is being measured
@@ -156,7 +158,9 @@ class Bench:
         """The cameras, as fast as needed; a folder that is deleted at the end, and then the cameras' logs."""
         needed = self._shape_hw[0] * self._shape_hw[1] * rate_hz
         pace = VirtualCameraSettings(
-            bytes_per_s=max(GIGABIT, HEADROOM * needed), use_segmentation=use_segmentation
+            bytes_per_s=max(GIGABIT, HEADROOM * needed),
+            use_segmentation=use_segmentation,
+            trigger_queue=MEMORY_FRAMES,
         )
         entries: list[list[LogEntry]] = []
         beside = MEMORY if MEMORY.is_dir() else self._out
