@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import aravis_receiver as aravis
+from meter import Meter, plain_write
 
 from twinlens.capture.capture import CaptureReport, Take, capture
 from twinlens.capture.rig_file import RigSettings
@@ -40,11 +41,12 @@ EXPOSURE_US = 1000.0
 GIGABIT = 125e6
 """What a MER-530's link carries, bytes/s; the pace of the virtual cameras as long as the rate fits."""
 HEADROOM = 1.17
-"""What 1 GbE has to spare at 20 Hz; at higher rates the virtual links are faster in proportion."""
+"""What 1 GbE has to spare at 20 Hz; above that rate the virtual links are faster in proportion."""
+MEMORY_FRAMES = 32
+"""Frames a virtual camera may owe when this computer holds it up for a moment; it sends them late, not never."""
 CAMERAS = "virtual-rig"
 """Name of the process that holds both virtual cameras."""
-PLAIN_S = 3.0
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+MEMORY = Path("/dev/shm")  # noqa: S108 - the cameras' logs must not wait for the disk that is being measured
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Run:
 
     rate_hz: float
     report: CaptureReport
+    stream: dict[str, dict[str, int]]
+    """The producer's counters, by camera."""
     first: int
     """Number of the pulse that the first pair answers."""
     pulses: int
@@ -67,40 +71,13 @@ class Run:
 
     def count(self, counter: str) -> int:
         """A counter of the producer, both cameras together."""
-        return sum(stream.get(counter, 0) for stream in self.report.stream.values())
+        return sum(stream.get(counter, 0) for stream in self.stream.values())
 
     @property
     def is_lossless(self) -> bool:
         """Whether every pulse has its pair."""
         report = self.report
         return report.complete and report.pairs == self.pulses and not report.frames_lost
-
-
-class Meter:
-    """CPU seconds of this process and its children, by name, between two moments."""
-
-    def __init__(self) -> None:
-        self._pids = {"parent": os.getpid()}
-        self._pids |= {str(child.name): child.pid or 0 for child in multiprocessing.active_children()}
-        self._began_s, self._before = time.monotonic(), self._read()
-        self.loads: dict[str, float] = {}
-
-    def read(self) -> None:
-        """Take the present moment for the end, unless a process has ended already."""
-        wall_s, now = time.monotonic() - self._began_s, self._read()
-        if now.keys() == self._before.keys():
-            self.loads = {name: (now[name] - self._before[name]) / wall_s for name in now}
-
-    def _read(self) -> dict[str, float]:
-        seconds = {}
-        for name, pid in self._pids.items():
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it ended
-                continue
-            if fields[0] != "Z":
-                seconds[name] = (int(fields[11]) + int(fields[12])) / TICKS_PER_S  # utime, stime: proc(5)
-        return seconds
 
 
 def main() -> None:
@@ -130,14 +107,13 @@ class Bench:
     """Where and what is measured."""
 
     def __init__(self, shape_hw: tuple[int, int], out: Path | None) -> None:
-        self._shape_hw = shape_hw
-        self._out = out
+        self._shape_hw, self._out = shape_hw, out
 
     def compare(self, rate_hz: float, seconds: float) -> bool:
         """Record, let Aravis receive for a third of the time, and print both; whether nothing was lost."""
         frame_bytes = self._shape_hw[0] * self._shape_hw[1]
         with self._rig(rate_hz) as (folder, logs):
-            run = record(folder, rate_hz, Take("bench", round(rate_hz * seconds)))
+            run = record(folder, rate_hz, seconds)
             plain, disk = plain_write(folder, frame_bytes, rate_hz)
             peers, load = self._receive_with_aravis(run, seconds / 3)
         show(run, logs)
@@ -152,7 +128,7 @@ class Bench:
         if missing := aravis.why_missing():
             print(f"no reference: {missing}")
             return [], 0.0
-        packet_size = max(stream.get("StreamPacketSize", 0) for stream in run.report.stream.values())
+        packet_size = max(stream.get("StreamPacketSize", 0) for stream in run.stream.values())
         peers = [
             aravis.start(address, seconds=seconds, packet_size=packet_size, exposure_us=EXPOSURE_US)
             for address in DEFAULT_ADDRESSES
@@ -163,9 +139,9 @@ class Bench:
         return found, meter.loads[CAMERAS]
 
     def climb(self, rate_hz: float, seconds: float) -> bool:
-        """Record at a higher rate and print it; whether nothing was lost."""
+        """Record at a higher rate; whether nothing was lost."""
         with self._rig(rate_hz) as (folder, logs):
-            run = record(folder, rate_hz, Take("bench", duration_s=seconds))
+            run = record(folder, rate_hz, seconds)
         show(run, logs)
         return run.is_lossless
 
@@ -182,11 +158,14 @@ class Bench:
         """The cameras, as fast as needed; a folder that is deleted at the end, and then the cameras' logs."""
         needed = self._shape_hw[0] * self._shape_hw[1] * rate_hz
         pace = VirtualCameraSettings(
-            bytes_per_s=max(GIGABIT, HEADROOM * needed), use_segmentation=use_segmentation
+            bytes_per_s=max(GIGABIT, HEADROOM * needed),
+            use_segmentation=use_segmentation,
+            trigger_queue=MEMORY_FRAMES,
         )
         entries: list[list[LogEntry]] = []
-        with tempfile.TemporaryDirectory(dir=self._out) as folder:
-            logs = (Path(folder) / "a.jsonl", Path(folder) / "b.jsonl")
+        beside = MEMORY if MEMORY.is_dir() else self._out
+        with tempfile.TemporaryDirectory(dir=self._out) as folder, tempfile.TemporaryDirectory(dir=beside) as own:
+            logs = (Path(own) / "a.jsonl", Path(own) / "b.jsonl")
             with virtual_rig(
                 LoopSettings(shape_hw=self._shape_hw, frames=2),
                 settings=(pace, pace),
@@ -209,8 +188,8 @@ def hurry() -> None:
                 return
 
 
-def record(folder: Path, rate_hz: float, take: Take) -> Run:
-    """Record one take, and find out how many pulses it lasted."""
+def record(folder: Path, rate_hz: float, seconds: float) -> Run:
+    """Record as many pairs as there should be pulses, or until it has taken much longer."""
     rig = RigSettings(
         a=DEFAULT_SERIALS[0],
         b=DEFAULT_SERIALS[1],
@@ -218,22 +197,26 @@ def record(folder: Path, rate_hz: float, take: Take) -> Run:
         exposure_us=EXPOSURE_US,
         frame_timeout_s=3.0,
     )
-    meter, last = None, None
+    meter, last, give_up_s = None, None, 0.0
     try:
-        with closing(capture(rig, [take], out=folder)) as reports:
+        with closing(capture(rig, [Take("bench", round(rate_hz * seconds))], out=folder)) as reports:
             for report in reports:
                 last = report
                 if report.pairs and meter is None:
-                    meter = Meter()
-                elif meter is not None and (take.duration_s or not report.complete):
+                    meter, give_up_s = Meter(), time.monotonic() + 1.25 * seconds + 5
+                elif meter is not None and not report.complete:
                     meter.read()
+                    if time.monotonic() > give_up_s:
+                        break
     except TwinlensError as error:
         print(f"  broke off: {error}", flush=True)
     if last is None or not last.pairs:
         raise SystemExit("nothing was recorded")
-    pairs = Session(Path(last.folder)).pairs()
+    session = Session(Path(last.folder))
+    pairs = session.pairs()
     first, final = (read_trigger(pairs[place].a.pixels) for place in (0, -1))
-    return Run(rate_hz, last, first=first, pulses=final - first + 1, cpu=meter.loads if meter is not None else {})
+    loads = meter.loads if meter is not None else {}
+    return Run(rate_hz, last, session.manifest.stream, first, final - first + 1, loads)
 
 
 def show(run: Run, logs: list[list[LogEntry]]) -> None:
@@ -265,19 +248,6 @@ def show(run: Run, logs: list[list[LogEntry]]) -> None:
     )
 
 
-def plain_write(folder: Path, frame_bytes: int, rate_hz: float) -> tuple[float, float]:
-    """CPU seconds per second of only writing two cameras' frames, synced every second; the bytes/s it reaches."""
-    frame = os.urandom(frame_bytes)
-    began_s, began_cpu_s = time.monotonic(), time.process_time()
-    with (folder / "plain").open("wb", buffering=0) as file:
-        for count in range(1, 1 + round(2 * rate_hz * PLAIN_S)):
-            file.write(frame)
-            if count % round(2 * rate_hz) == 0:
-                os.fdatasync(file.fileno())
-        written = file.tell()
-    return (time.process_time() - began_cpu_s) / PLAIN_S, written / (time.monotonic() - began_s)
-
-
 def show_peers(run: Run, peers: list[dict[str, Any]], logs: list[list[LogEntry]], cameras_cpu: float) -> None:
     """Print what Aravis received of the same pulses, and the ratios."""
     pulses = 0
@@ -288,10 +258,8 @@ def show_peers(run: Run, peers: list[dict[str, Any]], logs: list[list[LogEntry]]
     complete = sum(peer["complete"] for peer in peers)
     cpu = sum(peer["cpu_s"] / peer["wall_s"] for peer in peers)
     resent = sum(peer["n_resend_requests"] for peer in peers)
-    print(
-        f"  Aravis (no file, no pairs): {complete} of {pulses} frames complete, {resent} packets asked again, "
-        f"{cpu:.2f} CPU s per s; the virtual cameras {cameras_cpu:.2f}"
-    )
+    print(f"  Aravis (no file, no pairs): {complete} of {pulses} frames complete, {resent} packets asked again, "
+          f"{cpu:.2f} CPU s per s; the virtual cameras {cameras_cpu:.2f}")  # fmt: skip
     share, reference = 1 - run.report.frames_lost / (2 * run.pulses), complete / pulses
     print(f"  twinlens / Aravis: frames {share:.4f} / {reference:.4f} = {share / reference:.4f}, "
           f"CPU {run.receiver_cpu / cpu:.2f}", flush=True)  # fmt: skip
