@@ -26,8 +26,9 @@ AUTOMATICS: Features = (
     ("LUTEnable", False),
     ("SharpnessMode", "Off"),
     ("ExposureMode", "Timed"),
+    ("ChunkModeActive", False),
 )
-"""What would change pictures behind our back (SFNC and gxipy names); written where a camera has it."""
+"""What would change pictures or payloads behind our back (SFNC and gxipy names); written where a camera has it."""
 _COMPARED = (
     *("Width", "Height", "OffsetX", "OffsetY", "PixelFormat", "ExposureTime", "Gain", "BlackLevel", "Gamma"),
     *(
