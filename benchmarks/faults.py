@@ -52,7 +52,7 @@ CASES = (
     Case("none"),
     Case("drop 0.1 %", Faults(drop=0.001, seed=1), Faults(drop=0.001, seed=2)),
     Case("drop 1 %", Faults(drop=0.01, seed=3), Faults(drop=0.01, seed=4)),
-    Case("drop 1 %, no resend", b=Faults(drop=0.001, offers_resend=False, seed=5)),
+    Case("drop 0.1 %, no resend", b=Faults(drop=0.001, offers_resend=False, seed=5)),
     Case("burst drop", b=Faults(drop=0.02, drop_burst=20, seed=6)),
     Case("leader, trailer", Faults(drop_leader=0.05, seed=7), Faults(drop_trailer=0.05, seed=8)),
     Case("reorder", b=Faults(reorder=0.05, seed=9)),
