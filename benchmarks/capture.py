@@ -226,6 +226,7 @@ def show(run: Run, logs: list[list[LogEntry]]) -> None:
     events = (entry.event for log in logs for entry in log if entry.arming == 0 and entry.trigger in numbers)
     unsent = dict(Counter(event for event in events if event != "sent"))
     told = Counter(gap.reason for gap in report.ledger)
+    underruns = run.count("StreamUnderrunCount")  # "queue full" in the ledger as well
     print(f"{run.rate_hz:g} Hz: {report.pairs} of {run.pulses} pairs, {report.frames_lost} frames lost, "
           f"{run.count('StreamIncompleteFrameCount')} incomplete, "
           f"{run.count('StreamResendRequestCount')} packets asked again, "
@@ -241,8 +242,8 @@ def show(run: Run, logs: list[list[LogEntry]]) -> None:
     print(
         f"  cameras: {unsent or 'answered every pulse'}; "
         f"receiver: {run.count('StreamLostPacketCount')} packets lost, {run.count('StreamLostFrameCount')} frames "
-        f"never seen, {run.count('StreamUnderrunCount')} without a free buffer; "
-        f"recorder: {told['queue full'] + told['writer stalled']} without room in its queue; "
+        f"never seen, {underruns} without a free buffer; "
+        f"recorder: {max(0, told['queue full'] + told['writer stalled'] - underruns)} without room in its queue; "
         f"ledger: {dict(told) or 'empty'}, {report.unasked_frames} unasked, {len(report.slips)} slips",
         flush=True,
     )
