@@ -1,25 +1,11 @@
 """The scripted device and a client of it, ready to stream small pictures, and what a test expects of them."""
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
+import gev_peer as peer
 import numpy as np
 import pytest
 
 from twinlens.capture.producers import bundled_producer
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-peer = _load("gev_peer")
 SHAPE_HW, PACKET_SIZE = (40, 100), 536
 STRIDE = PACKET_SIZE - 36
 PACKETS = SHAPE_HW[0] * SHAPE_HW[1] // STRIDE

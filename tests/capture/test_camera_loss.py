@@ -1,14 +1,12 @@
 """A camera that goes away: everybody who waits for it is told, at once and why, and closing it takes no time."""
 
-import importlib.util
 import socket
 import struct
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from types import ModuleType
 
+import gentl_control as gentl
+import gvcp_peer as gvcp
 import pytest
 from genicam import genapi
 from genicam.gentl import GenericException
@@ -20,32 +18,6 @@ from twinlens.capture.virtual.twin import TwinSettings
 
 ADDRESSES = ("127.0.6.2", "127.0.6.3")
 LONG_MS = 20_000
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-gvcp, gentl = _load("gvcp_peer"), _load("gentl_control")
-
-
-@pytest.fixture
-def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator:
-    with gvcp.control_peer() as camera:
-        monkeypatch.setenv("TWINLENS_GEV_DEVICES", f"{camera.address}:{camera.port}")
-        monkeypatch.setenv("TWINLENS_GEV_BROADCAST", "0")
-        yield camera
-
-
-@pytest.fixture
-def client(peer) -> Iterator:  # noqa: ARG001 - the peer must be listed first
-    with gentl.client(bundled_producer()) as opened:
-        yield opened
 
 
 def lost(client, device) -> str:

@@ -1,45 +1,17 @@
 """The control channel of the producer when the network or the camera misbehaves, and when the camera goes away."""
 
-import importlib.util
 import io
 import random
 import struct
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Callable
 
+import gentl_control as gentl
+import gvcp_peer as gvcp
 import pytest
 
-from twinlens.capture.producers import bundled_producer
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 URL_TEXT, URL_ADDRESS, URL_SIZE, URL_SCHEME, URL_NAME = 0, 7, 8, 9, 10
-gvcp, gentl = _load("gvcp_peer"), _load("gentl_control")
-
-
-@pytest.fixture
-def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator:
-    with gvcp.control_peer() as camera:
-        monkeypatch.setenv("TWINLENS_GEV_DEVICES", f"{camera.address}:{camera.port}")
-        monkeypatch.setenv("TWINLENS_GEV_BROADCAST", "0")
-        yield camera
-
-
-@pytest.fixture
-def client(peer) -> Iterator:  # noqa: ARG001 - the peer must be listed first
-    with gentl.client(bundled_producer()) as opened:
-        yield opened
 
 
 def only(command: int, answers: Callable) -> Callable:

@@ -1,24 +1,9 @@
 """The doctor at one end of a cable: cameras found by broadcast, a stray one moved to where it can be reached."""
 
-import importlib.util
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
-import pytest
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-network, programs = _load("network_lab"), _load("test_network")
+import network_lab as network
+import test_network as programs
 
 EXAMINE = """
 import json, os
@@ -39,17 +24,6 @@ from twinlens.capture.interfaces import network_interfaces
 moved = give_address("STRAY", IPv4Interface("10.77.0.2/24"), network_interfaces())
 print(json.dumps([str(moved.address), moved.interface, moved.mac]))
 """
-
-
-@pytest.fixture
-def make_lab(system_tool: Callable[[str, str], str]) -> Iterator[Callable]:
-    for tool, package in (("ip", "iproute2"), ("unshare", "util-linux")):
-        system_tool(tool, package)
-    if not network.may_make_namespaces():
-        if os.environ.get("CI") == "true":
-            pytest.fail("network namespaces are not permitted: CI runs as root")
-        pytest.skip("network namespaces need root")
-    return network.lab
 
 
 def examined(lab, tmp_path: Path, *, a: str, b: str, rate_hz: float) -> dict[str, dict[str, str]]:

@@ -1,24 +1,7 @@
 """Over a cable between two network namespaces: broadcast discovery, packet sizes, ForceIP, action commands."""
 
-import importlib.util
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
-
+import network_lab as network
 import pytest
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-network = _load("network_lab")
 
 CAMERAS = """
 import sys, threading
@@ -116,17 +99,6 @@ print("ready", flush=True)
 sys.stdin.readline()
 print(json.dumps(seen), flush=True)
 """
-
-
-@pytest.fixture
-def make_lab(system_tool: Callable[[str, str], str]) -> Iterator[Callable]:
-    for tool, package in (("ip", "iproute2"), ("unshare", "util-linux")):
-        system_tool(tool, package)
-    if not network.may_make_namespaces():
-        if os.environ.get("CI") == "true":
-            pytest.fail("network namespaces are not permitted: CI runs as root")
-        pytest.skip("network namespaces need root")
-    return network.lab
 
 
 @pytest.mark.parametrize(("mtu", "packet_size"), [(1500, 1500), (9000, 8000), (4000, 4000), (1400, 1400)])

@@ -1,24 +1,11 @@
 """Losses, repeats, disorder and damage at once: a frame is whole, or called incomplete and black there."""
 
-import importlib.util
 import random
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+import stream_bench as bench
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = _load("stream_bench")
 peer = bench.peer
 device, open_client = bench.device, bench.open_client
 FRAMES, SHAPE_HW = 120, (150, 200)

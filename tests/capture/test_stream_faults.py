@@ -1,29 +1,17 @@
 """What the producer makes of a stream that is not as it should be: no wrong pixel is ever called complete."""
 
-import importlib.util
 import random
 import socket
 import struct
 import threading
 import time
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+import stream_bench as bench
 
 TIMEOUT, ABORT, ACCESS_DENIED, BUSY, INVALID_HANDLE, IO = -1011, -1012, -1005, -1022, -1006, -1010
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = _load("stream_bench")
 peer = bench.peer
 device, open_client = bench.device, bench.open_client
 SHAPE_HW, STRIDE, PACKETS = bench.SHAPE_HW, bench.STRIDE, bench.PACKETS

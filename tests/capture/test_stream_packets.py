@@ -1,27 +1,14 @@
 """Packets that are no good, and what is counted of the rest: nothing is written where it does not belong."""
 
-import importlib.util
 import itertools
 import random
 import socket
 import struct
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+import stream_bench as bench
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = _load("stream_bench")
 peer = bench.peer
 device, open_client = bench.device, bench.open_client
 PACKETS, STRIDE, picture, packets = bench.PACKETS, bench.STRIDE, bench.picture, bench.packets

@@ -1,24 +1,11 @@
 """Lost packets that the camera sends again: frames become whole, or are given up, in order and in bounded time."""
 
-import importlib.util
 import random
 from collections import Counter
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+import stream_bench as bench
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = _load("stream_bench")
 peer = bench.peer
 device, open_client = bench.device, bench.open_client
 PACKETS, picture, packets = bench.PACKETS, bench.picture, bench.packets
