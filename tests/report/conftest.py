@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from twinlens.calibrate.model import CalibrationReport, StateReport
+from twinlens.calibrate.reports import CalibrationReport, StateReport
 from twinlens.capture.capture import CaptureReport
 from twinlens.capture.clock import Skew
 from twinlens.capture.pairing import Gap
@@ -72,6 +72,7 @@ def calibration_report() -> CalibrationReport:
         sigma_px=3.02,
         kernel_px=31,
         gain=0.8991,
+        curvature=0.0,
         vignette=-0.0812,
         offset=4.17,
         corner_sigma_px=0.0113,

@@ -2,14 +2,9 @@
 
 from twinlens.calibrate.align import AlignedPair, PairIdentity, Passport, align_pair, aligned_a, valid_box
 from twinlens.calibrate.calibrate import Origin, calibrate_session
-from twinlens.calibrate.model import (
-    CalibrationReport,
-    Calibrations,
-    CalibrationSettings,
-    RigCalibration,
-    StateReport,
-)
+from twinlens.calibrate.model import Calibrations, CalibrationSettings, RigCalibration
 from twinlens.calibrate.photometric import Photometric
+from twinlens.calibrate.reports import CalibrationReport, DriftReport, StateReport, ZoneReport
 from twinlens.calibrate.resample import Box
 
 __all__ = [
@@ -18,12 +13,14 @@ __all__ = [
     "CalibrationReport",
     "CalibrationSettings",
     "Calibrations",
+    "DriftReport",
     "Origin",
     "PairIdentity",
     "Passport",
     "Photometric",
     "RigCalibration",
     "StateReport",
+    "ZoneReport",
     "align_pair",
     "aligned_a",
     "calibrate_session",

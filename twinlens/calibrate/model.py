@@ -1,4 +1,4 @@
-"""What a calibration is, the file it lives in, and the numbers a report shows of it."""
+"""What a calibration is, and the file it lives in."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.calibrate.photometric import Photometric
+from twinlens.calibrate.reports import CalibrationReport, StateReport
 from twinlens.errors import CalibrationError, SettingsError
 from twinlens.pixels import Homography, Kernel
 from twinlens.settings import Settings
@@ -87,35 +88,6 @@ class RigCalibration:
 
 
 @dataclass(frozen=True, slots=True)
-class StateReport:
-    """One mirror state's calibration in numbers."""
-
-    mirror_state: str
-    pairs_used: int
-    shape_hw: tuple[int, int]
-    bit_depth: int
-    residual_px: float
-    residual_p95_px: float
-    tile_ncc: float
-    sigma_px: float
-    kernel_px: int
-    """Side of the kernel."""
-    gain: float
-    vignette: float
-    offset: float
-    corner_sigma_px: float
-    seconds: float
-    b_from_a: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationReport:
-    """A calibration in numbers, one entry per mirror state."""
-
-    states: tuple[StateReport, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Calibrations:
     """A rig's calibration: one entry per mirror state; lives in `calibration.json`."""
 
@@ -181,6 +153,7 @@ def _state_report(state: RigCalibration) -> StateReport:
         sigma_px=state.sigma_px,
         kernel_px=len(state.kernel),
         gain=state.photometric.gain,
+        curvature=0.0,
         vignette=state.photometric.vignette,
         offset=state.photometric.offset,
         corner_sigma_px=state.corner_sigma_px,

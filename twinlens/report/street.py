@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twinlens.calibrate.model import CalibrationReport
+from twinlens.calibrate.reports import CalibrationReport
 from twinlens.capture.capture import CaptureReport
 from twinlens.dataset.summary import DatasetReport
 from twinlens.pixels import Homography, Kernel, Mono
