@@ -6,17 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from twinlens.calibrate.resample import (
-    Box,
-    corners_xy,
-    enlarged,
-    map_points,
-    reduced,
-    resample,
-    warp_mask,
-    warp_smooth,
-    whole,
-)
+from twinlens.calibrate.geometry import Box, corners_xy, enlarged, map_points, reduced, whole
+from twinlens.calibrate.resample import resample, warp_mask, warp_smooth
 
 SHAPE_HW = (160, 200)
 
