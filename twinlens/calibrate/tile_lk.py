@@ -1,10 +1,9 @@
-"""Tile-wise Lucas-Kanade: every tile says how far B's picture lies from the template, one homography explains all.
+"""Tile-wise Lucas-Kanade: every tile says how far B's picture lies from the template.
 
 Each tile is fitted with its own gain and offset, so vignettes, clouds and exposure do not pull at the geometry
-(B. D. Lucas, T. Kanade, IJCAI 1981; robust pooling by iteratively reweighted least squares).
+(B. D. Lucas, T. Kanade, IJCAI 1981).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.calibrate.equalise import gaussian_blurred
-from twinlens.calibrate.resample import normalised
-from twinlens.pixels import Homography, Mask, MonoFloat, PointsXY
+from twinlens.pixels import Mask, MonoFloat, PointsXY
 
 _SMOOTHING_PX = 1.0
 """Both pictures are smoothed by this: it hides interpolation and noise from the gradients."""
@@ -21,10 +19,8 @@ _NOISE_CORRELATION = 4 * np.pi * _SMOOTHING_PX**2
 """Pixels that share one noise sample after that smoothing."""
 _MIN_VALID = 0.6
 """Share of usable pixels below which a tile is left out."""
-_WORST_SHIFT_SD_PX = 0.25
+_WORST_SHIFT_SD_PX = 1.0
 """A tile that knows its shift less well than this, in its worst direction, has no texture."""
-_MODEL_FLOOR_PX = 0.02
-"""What no homography explains: blur, distortion and parallax differ from tile to tile."""
 _DERIVATIVE = np.array([1, -8, 0, 8, -1], np.float32) / 12
 """Central difference of fourth order."""
 
@@ -41,22 +37,12 @@ class TileFits:
     """(n, 2, 2) px^2 of the shifts, from noise alone."""
     ncc: NDArray[np.float64]
     """(n,) correlation of template and B."""
+    unexplained: NDArray[np.float64]
+    """(n,) variance of B (grey levels squared) that the fitted template leaves."""
     brightness_xy: PointsXY
     """(m, 2) centres of all usable tiles, textured or not."""
     brightness_sums: NDArray[np.float64]
     """(m, 6): sums of t^2, t, 1, t b, b, b^2 over the usable pixels; t template, b B."""
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What all tiles ask of the homography."""
-
-    moved: Homography
-    """Left factor for b_from_a."""
-    covariance: NDArray[np.float64]
-    """(8, 8) of the parameters, in units of `scale_px`; robust, scaled to the residuals seen."""
-    residual_px: NDArray[np.float64]
-    """(n,) length of what every tile still asks for afterwards."""
 
 
 def tile_fits(template: MonoFloat, b: MonoFloat, usable: Mask, *, tile_px: int) -> TileFits:
@@ -73,7 +59,7 @@ def tile_fits(template: MonoFloat, b: MonoFloat, usable: Mask, *, tile_px: int) 
     gram, centre_xy = gram[enough], centre_xy[enough]
     rows, columns = [2, 2, 3, 2, 3, 4], [2, 3, 3, 4, 4, 4]
     brightness = gram[:, rows, columns]
-    shift_xy, covariance = _solve_shift(gram)
+    shift_xy, covariance, unexplained = _solve_shift(gram)
     worst_variance = np.linalg.eigvalsh(covariance)[:, 1] if len(gram) else np.empty(0)
     textured = np.isfinite(worst_variance) & (worst_variance < _WORST_SHIFT_SD_PX**2)
     return TileFits(
@@ -81,6 +67,7 @@ def tile_fits(template: MonoFloat, b: MonoFloat, usable: Mask, *, tile_px: int) 
         shift_xy=shift_xy[textured],
         covariance=covariance[textured],
         ncc=_correlation(brightness[textured]),
+        unexplained=unexplained[textured],
         brightness_xy=centre_xy,
         brightness_sums=brightness,
     )
@@ -91,35 +78,6 @@ def fitting_tile_px(tile_px: int, shape_hw: tuple[int, int]) -> int:
     return min(tile_px, max(24, min(shape_hw) // 8))
 
 
-def pooled_correction(fits: Sequence[TileFits], shape_hw: tuple[int, int]) -> Correction:
-    """The small change of b_from_a that all pairs' tiles agree on, Cauchy weighted.
-
-    Args:
-        fits: tiles of all pairs, measured with the same b_from_a.
-        shape_hw: B's frame.
-    """
-    centre_xy = np.concatenate([fit.centre_xy for fit in fits])
-    shift_xy = np.concatenate([fit.shift_xy for fit in fits])
-    covariance = np.concatenate([fit.covariance for fit in fits]) + _MODEL_FLOOR_PX**2 * np.eye(2)
-    information = np.linalg.inv(covariance)
-    jacobian = displacement_jacobian(centre_xy, shape_hw)
-    weights = np.ones(len(shift_xy))
-    for _ in range(20):
-        normal = np.einsum("n,nij,nik,nkl->jl", weights, jacobian, information, jacobian, optimize=True)
-        right = np.einsum("n,nij,nik,nk->j", weights, jacobian, information, shift_xy, optimize=True)
-        parameters = np.linalg.solve(normal, right)
-        rest = shift_xy - jacobian @ parameters
-        distance2 = np.einsum("ni,nij,nj->n", rest, information, rest, optimize=True)
-        # The median of a chi-square of two degrees of freedom is 1.386: this is the noise scale actually seen.
-        scale2 = max(1e-6, float(np.median(distance2)) / 1.386)
-        weights = 1 / (1 + distance2 / (5.0 * scale2))
-    return Correction(
-        moved=_as_homography(parameters, shape_hw),
-        covariance=np.linalg.inv(normal) * scale2,
-        residual_px=np.hypot(rest[:, 0], rest[:, 1]),
-    )
-
-
 def correlation_where_a_varies(fit: TileFits, *, contrast: float) -> NDArray[np.float64]:
     """Correlation (n,) of the tiles whose template varies by at least `contrast` grey levels (one sigma).
 
@@ -128,29 +86,6 @@ def correlation_where_a_varies(fit: TileFits, *, contrast: float) -> NDArray[np.
     tt, t, count = fit.brightness_sums.T[:3]
     varies = tt / count - (t / count) ** 2 >= contrast**2
     return _correlation(fit.brightness_sums[varies])
-
-
-def displacement_jacobian(points_xy: PointsXY, shape_hw: tuple[int, int]) -> NDArray[np.float64]:
-    """Derivative (n, 2, 8) of where points of B's grid go, by the parameters of a small homography."""
-    scale_px = max(shape_hw) / 2
-    x, y = ((points_xy - _centre(shape_hw)) / scale_px).T
-    zero, one = np.zeros_like(x), np.ones_like(x)
-    rows = [[one, x, y, zero, zero, zero, x * x, x * y], [zero, zero, zero, one, x, y, x * y, y * y]]
-    jacobian: NDArray[np.float64] = np.moveaxis(np.array(rows), 2, 0)
-    return jacobian
-
-
-def _as_homography(parameters: NDArray[np.float64], shape_hw: tuple[int, int]) -> Homography:
-    scale_px = max(shape_hw) / 2
-    p = parameters / scale_px
-    small = np.array([[1 + p[1], p[2], p[0]], [p[4], 1 + p[5], p[3]], [-p[6], -p[7], 1]])
-    centre = _centre(shape_hw)
-    px_from_unit = np.array([[scale_px, 0, centre[0]], [0, scale_px, centre[1]], [0, 0, 1]])
-    return normalised(px_from_unit @ small @ np.linalg.inv(px_from_unit))
-
-
-def _centre(shape_hw: tuple[int, int]) -> NDArray[np.float64]:
-    return np.array([(shape_hw[1] - 1) / 2, (shape_hw[0] - 1) / 2])
 
 
 def _gram(template: MonoFloat, b: MonoFloat, usable: Mask, tile_px: int) -> tuple[NDArray[np.float64], PointsXY]:
@@ -179,15 +114,19 @@ def _gram(template: MonoFloat, b: MonoFloat, usable: Mask, tile_px: int) -> tupl
     return np.concatenate(grams), np.concatenate(centres).astype(np.float64)
 
 
-def _solve_shift(gram: NDArray[np.float64]) -> tuple[PointsXY, NDArray[np.float64]]:
-    """Shifts (n, 2) and their covariances (n, 2, 2), gain and offset eliminated; infinite without texture."""
+def _solve_shift(gram: NDArray[np.float64]) -> tuple[PointsXY, NDArray[np.float64], NDArray[np.float64]]:
+    """Shifts (n, 2), their covariances (n, 2, 2), huge without texture, and what is left of B's variance (n,).
+
+    Gain and offset are eliminated.
+    """
     # Relative to each parameter's own scale: 16-bit grey levels must not damp the offset.
     own = np.maximum(np.einsum("nii->ni", gram[:, :4, :4]), 1e-3)
     normal = gram[:, :4, :4] + 1e-9 * own[:, :, None] * np.eye(4)
     solution = np.linalg.solve(normal, gram[:, :4, 4:])[:, :, 0]
     rest = gram[:, 4, 4] - np.einsum("ni,ni->n", solution, gram[:, :4, 4])
+    unexplained = np.maximum(rest, 0) / (gram[:, 3, 3] - 4)
     # No picture knows itself better than its rounding to whole grey levels, whose variance is 1 / 12.
-    noise = np.maximum(rest / (gram[:, 3, 3] - 4) * _NOISE_CORRELATION, 1 / 12)
+    noise = np.maximum(unexplained * _NOISE_CORRELATION, 1 / 12)
     gain = solution[:, 2]
     # b = gain t(x - shift) + offset: the slopes' factors are -gain times the shift.
     sees = gain > 1e-3
@@ -196,7 +135,7 @@ def _solve_shift(gram: NDArray[np.float64]) -> tuple[PointsXY, NDArray[np.float6
     covariance = np.linalg.inv(normal)[:, :2, :2] * (noise / safe_gain**2)[:, None, None]
     # A tile without any slope has a singular normal matrix, which only the ridge made solvable.
     covariance[~sees] = 1e6 * np.eye(2)
-    return shift_xy, covariance
+    return shift_xy, covariance, unexplained
 
 
 def _correlation(sums: NDArray[np.float64]) -> NDArray[np.float64]:
