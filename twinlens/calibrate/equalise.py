@@ -9,6 +9,9 @@ from scipy import fft
 
 from twinlens.pixels import Kernel, Mono, MonoFloat
 
+KERNEL_DECIMALS = 8
+"""Finer than a kernel's noise, and a person can read them."""
+_LEAST_SIGMA_PX = 0.2
 _WINDOW_PX = 128
 _SIGNAL_OVER_FLOOR = 3.0
 """Frequencies where B's power is below this many noise floors say nothing about its blur."""
@@ -17,7 +20,7 @@ _DEEPEST_LOG_RATIO = -4.0
 
 
 def blur_sigma_px(a: Mono | MonoFloat, b: Mono | MonoFloat) -> float:
-    """Standard deviation in px of the Gaussian by which B is blurrier than A; needs no alignment.
+    """Standard deviation in px of the Gaussian by which B is blurrier than A, negative where A is; unaligned.
 
     The ratio of two power spectra of one scene is the squared transfer function, wherever the scene sits:
     ln(P_b / P_a) = const - (2 pi sigma f)^2.
@@ -35,14 +38,46 @@ def blur_sigma_px(a: Mono | MonoFloat, b: Mono | MonoFloat) -> float:
     if keep.sum() < 3:
         keep[:3] = True
     slope = np.polyfit(f2[keep], ratio[keep], 1)[0]
-    return float(np.sqrt(max(0.0, -slope)) / (2 * np.pi))
+    return float(-np.sign(slope) * np.sqrt(abs(slope)) / (2 * np.pi))
 
 
 def gaussian_blurred(image: MonoFloat, sigma_px: float) -> MonoFloat:
     """`image` blurred by a Gaussian; unchanged below 0.2 px, where sampling it makes no sense."""
-    if sigma_px < 0.2:
+    if sigma_px < _LEAST_SIGMA_PX:
         return image
     return _floats(cv2.GaussianBlur(image, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101))
+
+
+def gaussian_kernel(sigma_px: float) -> Kernel:
+    """A Gaussian (k, k), sampled and cut at four sigma; a single pixel below 0.2 px."""
+    if sigma_px < _LEAST_SIGMA_PX:
+        return np.ones((1, 1))
+    reach = int(np.ceil(4 * sigma_px))
+    line = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
+    kernel: Kernel = np.round(np.outer(line, line) / line.sum() ** 2, KERNEL_DECIMALS)
+    return kernel
+
+
+def reduced_kernel(kernel: Kernel, factor: int) -> Kernel:
+    """The kernel (k, k) that does to frames reduced by `factor` what this one does to full frames.
+
+    Both have the same transfer function up to the coarser grid's highest frequency.
+    """
+    if factor == 1:
+        return kernel
+    radius = -(-(len(kernel) // 2) // factor) + 2
+    size = 2 * factor * (2 * radius + 1)
+    padded = np.zeros((size, size))
+    padded[: len(kernel), : len(kernel)] = kernel
+    spectrum = fft.fftshift(fft.fft2(np.roll(padded, (-(len(kernel) // 2),) * 2, axis=(0, 1))))
+    coarse = size // factor
+    first = (size - coarse) // 2
+    inner = spectrum[first : first + coarse, first : first + coarse]
+    middle = coarse // 2
+    small = fft.fftshift(fft.ifft2(fft.ifftshift(inner)).real)
+    cut: Kernel = small[middle - radius : middle + radius + 1, middle - radius : middle + radius + 1]
+    normalised: Kernel = cut / cut.sum()
+    return normalised
 
 
 def kernel_blurred(image: MonoFloat, kernel: Kernel) -> MonoFloat:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.calibrate.equalise import gaussian_blurred, locally_normalised, smaller
-from twinlens.calibrate.resample import corners_xy, enlarged, map_points
+from twinlens.calibrate.geometry import corners_xy, enlarged, map_points
 from twinlens.errors import DegenerateGeometryError
 from twinlens.pixels import Homography, MonoFloat, PointsXY
 
 LONGEST_SIDE_PX = 800
 """Larger frames are reduced first: blurred pictures have features at coarse scales only, and it is far faster."""
 _GRID_COLUMNS, _GRID_ROWS = 8, 6
-_INLIER_PX = 2.5
+INLIER_PX = 2.5
 """At the reduced scale."""
 
 
@@ -32,7 +32,7 @@ class CoarseFit:
     """Matches that agree with `b_from_a`."""
 
 
-def coarse_fit(a: MonoFloat, b: MonoFloat, *, sigma_px: float, features: int) -> CoarseFit:
+def orb_fit(a: MonoFloat, b: MonoFloat, *, sigma_px: float, features: int) -> CoarseFit:
     """The homography that most features of a pair agree on, good to a px or so; never raises on a poor pair.
 
     Args:
@@ -41,7 +41,7 @@ def coarse_fit(a: MonoFloat, b: MonoFloat, *, sigma_px: float, features: int) ->
         sigma_px: by how much B is blurrier than A.
         features: key points to keep per frame.
     """
-    factor = max(1, -(-max(a.shape) // LONGEST_SIDE_PX))
+    factor = reduction(a)
     small_a = gaussian_blurred(smaller(a, factor), sigma_px / factor)
     small_b = smaller(b, factor)
     points_a, descriptors_a = _describe(small_a, features)
@@ -50,16 +50,30 @@ def coarse_fit(a: MonoFloat, b: MonoFloat, *, sigma_px: float, features: int) ->
     if count < 4:
         return CoarseFit(np.eye(3), count, 0)
     matches = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(descriptors_a, descriptors_b)
-    if len(matches) < 4:
-        return CoarseFit(np.eye(3), count, 0)
     from_a = points_a[[match.queryIdx for match in matches]]
     to_b = points_b[[match.trainIdx for match in matches]]
+    found, inliers = matched_homography(from_a, to_b, (small_a.shape[0], small_a.shape[1]), INLIER_PX)
+    return CoarseFit(enlarged(found, factor), count, inliers)
+
+
+def reduction(image: MonoFloat) -> int:
+    """By how much a frame is reduced before features are sought."""
+    longest_px: int = max(image.shape)
+    return max(1, -(-longest_px // LONGEST_SIDE_PX))
+
+
+def matched_homography(
+    from_a: PointsXY, to_b: PointsXY, shape_hw: tuple[int, int], inlier_px: float
+) -> tuple[Homography, int]:
+    """The homography that most matches (n, 2) agree on, and how many do; identity and 0 where none is sane."""
+    if len(from_a) < 4:
+        return np.eye(3), 0
     found, inliers = cv2.findHomography(
-        from_a, to_b, cv2.USAC_MAGSAC, ransacReprojThreshold=_INLIER_PX, maxIters=5000, confidence=0.9999
+        from_a, to_b, cv2.USAC_MAGSAC, ransacReprojThreshold=inlier_px, maxIters=5000, confidence=0.9999
     )
-    if found is None or not _is_sane(np.asarray(found, np.float64), small_a.shape):
-        return CoarseFit(np.eye(3), count, 0)
-    return CoarseFit(enlarged(np.asarray(found, np.float64), factor), count, int(inliers.sum()))
+    if found is None or not _is_sane(np.asarray(found, np.float64), shape_hw):
+        return np.eye(3), 0
+    return np.asarray(found, np.float64), int(inliers.sum())
 
 
 def consensus(fits: Sequence[CoarseFit], shape_hw: tuple[int, int]) -> Homography:
