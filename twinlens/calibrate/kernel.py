@@ -4,101 +4,27 @@ A single warp and a single blur are only known together: moving one undoes movin
 which of them is meant.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from twinlens.calibrate.equalise import gaussian_blurred
-from twinlens.calibrate.frames import eroded
-from twinlens.calibrate.resample import map_points
+from twinlens.calibrate.equalise import KERNEL_DECIMALS
+from twinlens.calibrate.spectra import Spectra
 from twinlens.errors import DegenerateGeometryError
-from twinlens.pixels import Homography, Kernel, Mask, MonoFloat
+from twinlens.pixels import Kernel, Mask
 
-WINDOW_PX = 256
-GAUGE_THRESHOLD = 0.01
-GAUGE_SMOOTHING_PX = 1.0
+GAUGE_THRESHOLD = 0.003
+GAUGE_SMOOTHING_PX = 1.5
 GAUGE = (
-    "the centroid of the A-to-B kernel is (0, 0), counted where the kernel, smoothed by 1 px, reaches 1 % of its "
-    "maximum (or 3 times its noise); b_from_a carries the rest of the shift"
+    "the centroid of the A-to-B kernel is (0, 0), counted where the kernel, smoothed by 1.5 px, reaches 0.3 % of "
+    "its maximum (or 3 times its noise); b_from_a carries the rest of the shift"
 )
 _TAIL = 0.002
 """The kernel ends where it stays below this share of its maximum: noise lives there."""
 _TAIL_SMOOTHING_PX = 1.5
 _NOISE_FACTOR = 3.0
 """... or below this many times its noise."""
-_HOLES_ALLOWED = (0.005, 0.03, 0.1)
-"""Shares of unusable pixels a window may hold, tried in turn."""
-_ENOUGH_WINDOWS = 6
-_HOLE_SOFTENING_PX = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Spectra:
-    """Pooled power and cross spectra of A on B's grid (x) and B (y)."""
-
-    xx: NDArray[np.float64]
-    """(n, n // 2 + 1)"""
-    yy: NDArray[np.float64]
-    xy: NDArray[np.complex128]
-    """Mean of conj(x) y."""
-    windows: int
-
-
-def pair_spectra(
-    a_on_b: MonoFloat, b: MonoFloat, usable: Mask, *, moved: Homography | None = None, window_px: int = WINDOW_PX
-) -> Spectra:
-    """Welch spectra of one registered pair over half-overlapping Hann windows without large holes.
-
-    Args:
-        a_on_b: A on B's grid.
-        b: B.
-        usable: pixels that count in both.
-        moved: correction found since `a_on_b` was resampled; applied as each window's phase.
-        window_px: side of a window.
-    """
-    moved = np.eye(3) if moved is None else moved
-    size = window_px
-    taper = np.hanning(size + 1)[:size].astype(np.float32)
-    window = taper[:, None] * taper[None, :]
-    f_y, f_x = fft.fftfreq(size)[:, None], fft.rfftfreq(size)[None, :]
-    xx, yy = np.zeros((2, size, size // 2 + 1))
-    xy = np.zeros((size, size // 2 + 1), np.complex128)
-    windows = 0
-    # Holes fade in and out like the windows' borders, so that no edge appears where a lamp saturates.
-    weight = gaussian_blurred(eroded(usable, int(2 * _HOLE_SOFTENING_PX)).astype(np.float32), _HOLE_SOFTENING_PX)
-    for top, left in _whole_windows(usable, size):
-        cut = slice(top, top + size), slice(left, left + size)
-        here = window * weight[cut]
-        x, y = (fft.rfft2((frame[cut] - np.average(frame[cut], weights=here)) * here) for frame in (a_on_b, b))
-        centre = np.array([[left + (size - 1) / 2, top + (size - 1) / 2]])
-        d_x, d_y = (map_points(moved, centre) - centre)[0]
-        xx += np.abs(x) ** 2
-        yy += np.abs(y) ** 2
-        xy += np.conj(x) * y * np.exp(2j * np.pi * (f_x * d_x + f_y * d_y))
-        windows += 1
-    return Spectra(xx, yy, xy, windows)
-
-
-def window_px_for(shape_hw: tuple[int, int]) -> int:
-    """The window's side for a frame: 256 px, or less where the frame would hold too few of them."""
-    size = WINDOW_PX
-    while size > 64 and size * 3 > min(shape_hw):
-        size //= 2
-    return size
-
-
-def pooled(spectra: Sequence[Spectra]) -> Spectra:
-    """The sum of several pairs' spectra."""
-    return Spectra(
-        xx=np.sum([one.xx for one in spectra], axis=0),
-        yy=np.sum([one.yy for one in spectra], axis=0),
-        xy=np.sum([one.xy for one in spectra], axis=0),
-        windows=sum(one.windows for one in spectra),
-    )
 
 
 def kernel_in_gauge(spectra: Spectra) -> tuple[Kernel, tuple[float, float]]:
@@ -205,25 +131,5 @@ def _cropped(kernel: Kernel) -> Kernel:
     rows, columns = np.nonzero(kernel)
     radius = int(max(np.abs(rows - middle).max(), np.abs(columns - middle).max(), 1))
     part = kernel[middle - radius : middle + radius + 1, middle - radius : middle + radius + 1]
-    # Eight decimals are finer than its noise, and a person can read them.
-    cropped: Kernel = np.round(part / part.sum(), 8)
+    cropped: Kernel = np.round(part / part.sum(), KERNEL_DECIMALS)
     return cropped
-
-
-def _whole_windows(usable: Mask, size: int) -> list[tuple[int, int]]:
-    """Corners (top, left) of the half-overlapping windows with few unusable pixels."""
-    holes = cv2.integral((~usable).astype(np.uint8), sdepth=cv2.CV_32S).astype(np.int64)
-    corners = [
-        (top, left)
-        for top in range(0, usable.shape[0] - size + 1, size // 2)
-        for left in range(0, usable.shape[1] - size + 1, size // 2)
-    ]
-    share = [
-        (holes[y + size, x + size] - holes[y, x + size] - holes[y + size, x] + holes[y, x]) / size**2
-        for y, x in corners
-    ]
-    for allowed in _HOLES_ALLOWED:
-        found = [corner for corner, hole in zip(corners, share, strict=True) if hole <= allowed]
-        if len(found) >= _ENOUGH_WINDOWS:
-            return found
-    return found

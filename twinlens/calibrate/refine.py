@@ -1,46 +1,42 @@
-"""Refining one homography over all pairs of a mirror state: first with Gaussian, then with kernel equalisation."""
+"""Refining one mapping over all pairs of a mirror state: kernel and mapping in turn, then a field where needed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from twinlens.calibrate.equalise import gaussian_blurred, kernel_blurred, smaller
+from twinlens.calibrate.equalise import gaussian_kernel, smaller
 from twinlens.calibrate.frames import as_float, eroded, unsaturated
-from twinlens.calibrate.kernel import Spectra, kernel_in_gauge, pair_spectra, pooled, window_px_for
-from twinlens.calibrate.resample import (
-    corners_xy,
-    enlarged,
-    map_points,
-    normalised,
-    reduced,
-    resample,
-    shift,
-    warp_mask,
-    warp_smooth,
-    whole,
-)
-from twinlens.calibrate.tile_lk import Correction, TileFits, fitting_tile_px, pooled_correction, tile_fits
-from twinlens.errors import DegenerateGeometryError
+from twinlens.calibrate.geometry import map_points, normalised, shift, whole
+from twinlens.calibrate.kernel import kernel_in_gauge, kernel_sigma_px
+from twinlens.calibrate.mapping import Mapping, samples_xy
+from twinlens.calibrate.model_choice import choose_model
+from twinlens.calibrate.pooling import Correction, FieldKind, Model, pooled_correction, pooled_tiles
+from twinlens.calibrate.pyramid import farthest_px, require_texture, small_mask
+from twinlens.calibrate.resample import resample, warp_mask, warp_smooth
+from twinlens.calibrate.settings import CalibrationSettings
+from twinlens.calibrate.spectra import Spectra, pooled, window_px_for, zone_spectra, zone_window_px
+from twinlens.calibrate.tile_lk import TileFits, fitting_tile_px, tile_fits
+from twinlens.calibrate.zones import blurred_by_zones
 from twinlens.pixels import Homography, Kernel, Mask, Mono, MonoFloat
 
-COARSE_SIDE_PX = 1300
-"""The Gaussian stage works on frames reduced to about this: it only has to bring the kernel stage within a px."""
-_SETTLED_PX = 0.01
-_GAUSSIAN_STEPS, _KERNEL_STEPS = 6, 3
-_MIN_ZONES = 5
-_FEWEST_TILES = 8
-"""Tiles without which the eight parameters of a homography are not determined."""
-"""Of 3 x 3 zones of the frame, how many must hold textured tiles."""
+_SETTLED_PX = 0.005
+_GAUGE_SETTLED_PX = 0.01
+_STEPS = 4
+_KERNEL_WORTH = 0.97
+"""A kernel must leave at most this share of what a Gaussian leaves unexplained."""
+_ZONES_WORTH = 0.9
+"""Nine kernels must leave at most this share of what one leaves."""
+_WINDOWS_PER_ZONE = 12
+_ZONE_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class OnB:
-    """One pair on B's grid."""
+    """One pair on B's grid, or on that grid reduced."""
 
     a_on_b: MonoFloat
-    b: Mono
+    b: MonoFloat
     usable: Mask
 
 
@@ -48,128 +44,206 @@ class OnB:
 class Refined:
     """Where the refinement ended."""
 
-    b_from_a: Homography
-    kernel: Kernel
+    mapping: Mapping
+    kernels: tuple[Kernel, ...]
+    """One for the whole frame, or one for each of 3 x 3 zones, row by row."""
     fits: tuple[TileFits, ...]
     """One per pair, with the last template."""
     correction: Correction
+    kind: FieldKind
+    is_gaussian: bool
+    """The kernel has one parameter, and no noise of its own."""
+
+    @property
+    def unexplained(self) -> float:
+        """Median over the tiles of the variance of B that the blurred A leaves, in grey levels squared."""
+        return float(np.median(np.concatenate([fit.unexplained for fit in self.fits])))
 
 
-def gaussian_refined(
-    pairs: Sequence[tuple[Mono, Mono]], b_from_a: Homography, *, sigma_px: float, bit_depth: int, tile_px: int
-) -> tuple[Homography, NDArray[np.float64]]:
-    """b_from_a to a fraction of a px, and each pair's median tile correlation (n,), NaN without textured tiles.
+def put_on_b(a: Mono, b: Mono, b_from_a: Homography, *, sigma_px: float, bit_depth: int, factor: int = 1) -> OnB:
+    """A resampled onto B's whole grid, and the pixels that neither border nor saturation spoils.
 
-    Raises:
-        DegenerateGeometryError: too little texture to determine a mapping.
+    Args:
+        a: (h, w).
+        b: (h, w).
+        b_from_a: between frames that are reduced by `factor`.
+        sigma_px: of the blur, in full pixels.
+        bit_depth: of the frames.
+        factor: by which both frames are reduced first.
     """
-    shape_hw = (pairs[0][0].shape[0], pairs[0][0].shape[1])
-    factor = max(1, round(max(shape_hw) / COARSE_SIDE_PX))
-    small = [_small_pair(a, b, factor, sigma_px=sigma_px, bit_depth=bit_depth) for a, b in pairs]
-    small_hw = (small[0][1].shape[0], small[0][1].shape[1])
-    tile_px = fitting_tile_px(tile_px, small_hw)
-    found = reduced(b_from_a, factor)
-    for _ in range(_GAUSSIAN_STEPS):
-        fits = [
-            tile_fits(warp_smooth(a, found, small_hw), b, warp_mask(in_a, found, small_hw) & in_b, tile_px=tile_px)
-            for a, b, in_a, in_b in small
-        ]
-        require_texture(fits, small_hw, min_tiles=8)
-        moved = pooled_correction(fits, small_hw).moved
-        found = normalised(moved @ found)
-        if farthest_px(moved, small_hw) < 5 * _SETTLED_PX:
-            break
-    ncc = np.array([np.median(fit.ncc) if len(fit.ncc) else np.nan for fit in fits])
-    return enlarged(found, factor), ncc
-
-
-def put_on_b(a: Mono, b: Mono, b_from_a: Homography, *, sigma_px: float, bit_depth: int) -> OnB:
-    """A resampled onto B's whole grid, and the pixels that neither border nor saturation spoils."""
-    shape_hw = (b.shape[0], b.shape[1])
+    sigma_px /= factor
+    small_a, small_b = smaller(as_float(a), factor), smaller(as_float(b), factor)
+    shape_hw = (small_b.shape[0], small_b.shape[1])
     reach = int(np.ceil(3 * sigma_px)) + 8
     spread = int(np.ceil(2 * sigma_px)) + 1
-    inside = eroded(np.ones(shape_hw, np.bool_), reach)
-    in_a = inside & eroded(unsaturated(a, bit_depth), spread)
-    in_b = inside & eroded(unsaturated(b, bit_depth), 1)
-    return OnB(resample(a, b_from_a, whole(shape_hw)), b, warp_mask(in_a, b_from_a, shape_hw) & in_b)
+    in_a = eroded(small_mask(unsaturated(a, bit_depth), factor, reach), spread - 1)
+    in_b = small_mask(unsaturated(b, bit_depth), factor, reach)
+    a_on_b = resample(small_a, b_from_a, whole(shape_hw))
+    return OnB(a_on_b, small_b, warp_mask(in_a, b_from_a, shape_hw) & in_b)
 
 
-def kernel_refined(
+def refined(
     pairs: Sequence[OnB],
-    b_from_a: Homography,
+    start: Homography,
     *,
-    rounds: int,
-    tile_px: int,
-    progress: Callable[[str], None],
+    sigma_px: float,
+    settings: CalibrationSettings,
+    shape: Mapping | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Refined:
-    """Kernel and mapping in turn, from pairs that were put on B's grid with `b_from_a`.
+    """Kernels and mapping from pairs that were put on B's grid with `start`.
+
+    A Gaussian has one parameter and no noise: where it explains B as well as a kernel does, it is kept.
 
     Raises:
         DegenerateGeometryError: too little texture, or no window without holes.
     """
     shape_hw = (pairs[0].b.shape[0], pairs[0].b.shape[1])
-    window_px, tile_px = window_px_for(shape_hw), fitting_tile_px(tile_px, shape_hw)
-    start, found = b_from_a, b_from_a
-    for turn in range(rounds):
-        moved = normalised(found @ np.linalg.inv(start))
-        spectra: Spectra = pooled(
-            [pair_spectra(p.a_on_b, as_float(p.b), p.usable, moved=moved, window_px=window_px) for p in pairs]
-        )
-        kernel, (x_px, y_px) = kernel_in_gauge(spectra)
-        found = shift(x_px, y_px) @ found
+    walk = _Walk(pairs, start, fitting_tile_px(settings.tile_px, shape_hw), shape is not None, progress)
+    found = walk.with_gaussian(
+        sigma_px, Mapping(start) if shape is None else _shifted_onto(shape, start, shape_hw)
+    )
+    for turn in range(settings.rounds):
+        by_kernel, moved_px = walk.with_kernel(found)
+        if turn == 0 and by_kernel.unexplained > _KERNEL_WORTH * found.unexplained:
+            progress("a Gaussian explains the blur as well as a kernel")
+            break
+        found = by_kernel
         progress(
-            f"round {turn + 1} of {rounds}: kernel of {len(kernel)} px, gauge moved by {x_px:+.3f} {y_px:+.3f} px"
+            f"round {turn + 1}: gauge moved by {moved_px:.3f} px, residual "
+            f"{np.median(found.correction.residual_px):.3f} px in {len(found.correction.residual_px)} tiles"
         )
-        for _ in range(_KERNEL_STEPS):
-            fits = [_kernel_fit(p, kernel, normalised(found @ np.linalg.inv(start)), tile_px) for p in pairs]
-            require_texture(fits, shape_hw, min_tiles=_FEWEST_TILES)
-            correction = pooled_correction(fits, shape_hw)
-            found = normalised(correction.moved @ found)
-            if farthest_px(correction.moved, shape_hw) < _SETTLED_PX:
+        if moved_px < _GAUGE_SETTLED_PX:
+            break
+    found = walk.with_zones(found)
+    return walk.with_field(found, settings.max_residual_px) if shape is None else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The pairs, and the homography that put them on B's grid."""
+
+    pairs: Sequence[OnB]
+    start: Homography
+    tile_px: int
+    shift_only: bool
+    """The mapping's shape is known."""
+    progress: Callable[[str], None]
+
+    @property
+    def shape_hw(self) -> tuple[int, int]:
+        height, width = self.pairs[0].b.shape
+        return height, width
+
+    @property
+    def _model(self) -> Model:
+        return Model("none", self.shape_hw, shift_only=self.shift_only)
+
+    def with_gaussian(self, sigma_px: float, mapping: Mapping) -> Refined:
+        kernels = (gaussian_kernel(sigma_px),)
+        found = self._settled(kernels, mapping, self._model)
+        return replace(found, is_gaussian=True)
+
+    def with_kernel(self, found: Refined) -> tuple[Refined, float]:
+        """With a kernel from spectra at the mapping found so far, and by how many px the gauge moved it."""
+        kernel, gauge_xy = kernel_in_gauge(pooled(self._zone_spectra(found.mapping)))
+        mapping = found.mapping.corrected(shift(*gauge_xy), None)
+        return self._settled((kernel,), mapping, self._model), float(np.hypot(*gauge_xy))
+
+    def with_zones(self, found: Refined) -> Refined:
+        """With a kernel for each zone, where that explains B clearly better than one for all."""
+        window_px = zone_window_px(self.shape_hw, sigma_px=kernel_sigma_px(found.kernels[0]))
+        for _ in range(_ZONE_ROUNDS):
+            spectra = self._zone_spectra(found.mapping, window_px=window_px)
+            if min(one.windows for one in spectra) < _WINDOWS_PER_ZONE:
+                return found
+            kernels = tuple(kernel_in_gauge(one)[0] for one in spectra)
+            by_zones = self._settled(kernels, found.mapping, Model("none", self.shape_hw))
+            if len(found.kernels) == 1 and by_zones.unexplained > _ZONES_WORTH * found.unexplained:
+                return found
+            self.progress(f"nine kernels leave {by_zones.unexplained / found.unexplained:.2f} of B's variance")
+            found = by_zones
+        return found
+
+    def with_field(self, found: Refined, max_residual_px: float) -> Refined:
+        """With distortion or disparity, where the tiles say that there is some and nothing else is left then.
+
+        What remains of a near scene's parallax is no smooth field, and one that was fitted to it goes astray
+        between and beyond the tiles.
+        """
+        left = pooled_tiles(found.fits)
+        model = choose_model(replace(left, shift_xy=found.correction.residual_xy), self.shape_hw)
+        if model.kind == "none":
+            return found
+        bent = self._settled(found.kernels, found.mapping, model)
+        if np.median(bent.correction.residual_px) > max_residual_px:
+            return found
+        self.progress(f"a {model.kind} field explains tiles that were held out")
+        return replace(bent, is_gaussian=found.is_gaussian)
+
+    def _settled(self, kernels: tuple[Kernel, ...], mapping: Mapping, model: Model) -> Refined:
+        """The mapping that the tiles agree on when A is blurred by `kernels`."""
+        templates = [blurred_by_zones(pair.a_on_b, kernels) for pair in self.pairs]
+        for _ in range(_STEPS):
+            fits = self._fits(templates, mapping)
+            require_texture(fits, self.shape_hw)
+            correction = pooled_correction(pooled_tiles(fits), model)
+            mapping = mapping.corrected(correction.moved, correction.bent)
+            bent_px = 0.0 if correction.bent is None else correction.bent.rms_px
+            if max(farthest_px(correction.moved, self.shape_hw), bent_px) < _SETTLED_PX:
                 break
-        progress(
-            f"round {turn + 1} of {rounds}: residual {np.median(correction.residual_px):.3f} px "
-            f"in {len(correction.residual_px)} tiles"
+        return Refined(mapping, kernels, tuple(fits), correction, model.kind, is_gaussian=False)
+
+    def _fits(self, templates: Sequence[MonoFloat], mapping: Mapping) -> list[TileFits]:
+        moved = _moved(mapping, self.start)
+        return [
+            tile_fits(
+                warp_smooth(template, moved, self.shape_hw, field=mapping.field),
+                pair.b,
+                pair.usable,
+                tile_px=self.tile_px,
+            )
+            for template, pair in zip(templates, self.pairs, strict=True)
+        ]
+
+    def _zone_spectra(self, mapping: Mapping, *, window_px: int | None = None) -> list[Spectra]:
+        return pooled_zone_spectra(
+            self.pairs, mapping, self.start, window_px=window_px or window_px_for(self.shape_hw)
         )
-    return Refined(found, kernel, tuple(fits), correction)
 
 
-def require_texture(fits: Sequence[TileFits], shape_hw: tuple[int, int], *, min_tiles: int) -> None:
-    """Raise `DegenerateGeometryError` unless enough textured tiles lie spread over the frame."""
-    centre_xy = np.concatenate([fit.centre_xy for fit in fits])
-    zones = {(int(3 * y / shape_hw[0]), int(3 * x / shape_hw[1])) for x, y in centre_xy}
-    if len(centre_xy) < min_tiles or len(zones) < _MIN_ZONES:
-        raise DegenerateGeometryError(
-            f"{len(centre_xy)} textured tiles in {len(zones)} of 9 zones of the frame; "
-            f"{min_tiles} tiles in {_MIN_ZONES} zones are needed",
-            hint="aim both cameras at a scene with texture all over the frame, or add pairs of other scenes",
-        )
+def registered_template(pair: OnB, kernels: Sequence[Kernel], mapping: Mapping, start: Homography) -> MonoFloat:
+    """A (h, w) where `mapping` puts it on B, blurred like B, for a pair that `start` put on B's grid."""
+    height, width = pair.b.shape
+    blurred = blurred_by_zones(pair.a_on_b, kernels)
+    return warp_smooth(blurred, _moved(mapping, start), (height, width), field=mapping.field)
 
 
-def farthest_px(moved: Homography, shape_hw: tuple[int, int]) -> float:
-    """How far a small homography moves the corner it moves most."""
-    corners = corners_xy(shape_hw)
-    return float(np.linalg.norm(map_points(moved, corners) - corners, axis=1).max())
+def pooled_zone_spectra(
+    pairs: Sequence[OnB], mapping: Mapping, start: Homography, *, window_px: int
+) -> list[Spectra]:
+    """Spectra of each of the 3 x 3 zones, over all pairs."""
+    moved = Mapping(_moved(mapping, start), mapping.field)
+    of_pairs = [zone_spectra(p.a_on_b, p.b, p.usable, moved=moved, window_px=window_px) for p in pairs]
+    return [pooled(of_zone) for of_zone in zip(*of_pairs, strict=True)]
 
 
-def _small_pair(
-    a: Mono, b: Mono, factor: int, *, sigma_px: float, bit_depth: int
-) -> tuple[MonoFloat, MonoFloat, Mask, Mask]:
-    """A blurred and B, both reduced, and the usable pixels of each."""
-    sigma_px /= factor
-    small_a, small_b = smaller(as_float(a), factor), smaller(as_float(b), factor)
-    reach = int(np.ceil(3 * sigma_px)) + 4
-    in_a, in_b = (_small_mask(unsaturated(frame, bit_depth), factor, reach) for frame in (a, b))
-    return gaussian_blurred(small_a, sigma_px), small_b, in_a, in_b
+def mean_kernel(pairs: Sequence[OnB], found: Refined, start: Homography) -> Kernel:
+    """One kernel for the whole frame."""
+    if len(found.kernels) == 1:
+        return found.kernels[0]
+    height, width = pairs[0].b.shape
+    of_zones = pooled_zone_spectra(pairs, found.mapping, start, window_px=window_px_for((height, width)))
+    return kernel_in_gauge(pooled(of_zones))[0]
 
 
-def _small_mask(mask: Mask, factor: int, reach: int) -> Mask:
-    small: Mask = smaller(mask.astype(np.float32), factor) > 0.999
-    inside = eroded(np.ones(small.shape, np.bool_), reach)
-    return inside & eroded(small, 2)
+def _moved(mapping: Mapping, start: Homography) -> Homography:
+    """What the mapping's homography adds to the one that put the pairs on B's grid."""
+    return normalised(mapping.b_from_a @ np.linalg.inv(start))
 
 
-def _kernel_fit(pair: OnB, kernel: Kernel, moved: Homography, tile_px: int) -> TileFits:
-    shape_hw = (pair.b.shape[0], pair.b.shape[1])
-    template = warp_smooth(kernel_blurred(pair.a_on_b, kernel), moved, shape_hw)
-    return tile_fits(template, as_float(pair.b), pair.usable, tile_px=tile_px)
+def _shifted_onto(shape: Mapping, start: Homography, shape_hw: tuple[int, int]) -> Mapping:
+    """`shape`, shifted to where `start` is on average."""
+    points = samples_xy(shape_hw)
+    x, y = (map_points(start, points) - shape.map_b_from_a(points)).mean(axis=0)
+    return shape.corrected(shift(float(x), float(y)), None)
