@@ -1,4 +1,4 @@
-"""How A's grey levels become B's: gain with a vignette, and an offset, from registered, equally blurred frames."""
+"""How A's grey levels become B's: gain, vignette, curvature and offset, from registered frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,25 +6,48 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.calibrate.resample import Box
+from twinlens.calibrate.equalise import gaussian_blurred
+from twinlens.calibrate.frames import eroded
+from twinlens.calibrate.geometry import Box, whole
 from twinlens.calibrate.tile_lk import TileFits
-from twinlens.pixels import MonoFloat, PointsXY
+from twinlens.pixels import Mask, MonoFloat
+
+_SMOOTHING_PX = 2.0
+"""Noise of A would lower the slope, and what is left of a misregistration would add to it; both average out."""
+_STRIDE_PX = 5
+"""Smoothed pixels closer than this say nothing new."""
+_IRLS_STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Photometric:
-    """b = (gain + vignette r^2) a + offset in grey levels; r is 0 at B's image centre and 1 in its corners."""
+    """b = (gain + vignette r^2 + curvature (a - full) / full) a + offset, in grey levels.
+
+    r is 0 at B's image centre and 1 in its corners; `full` is full scale, where the curvature vanishes.
+    """
 
     gain: float
     vignette: float
     offset: float
+    curvature: float = 0.0
+    """A sensor's gamma or non-linearity."""
+    full_scale: int = 255
 
     def apply(self, a_on_b: MonoFloat, r2: MonoFloat) -> MonoFloat:
         """A on B's grid (h, w) in B's brightness, for squared radii (h, w)."""
-        bright: MonoFloat = (np.float32(self.gain) + np.float32(self.vignette) * r2) * a_on_b + np.float32(
-            self.offset
-        )
+        slope = np.float32(self.gain - self.curvature) + np.float32(self.vignette) * r2
+        slope += np.float32(self.curvature / self.full_scale) * a_on_b
+        bright: MonoFloat = slope * a_on_b + np.float32(self.offset)
         return bright
+
+
+@dataclass(frozen=True, slots=True)
+class BrightnessSamples:
+    """Grey levels of one pair where both cameras saw the scene, equally blurred and smoothed; all (n,)."""
+
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    r2: NDArray[np.float64]
 
 
 def squared_radius(shape_hw: tuple[int, int], box: Box) -> MonoFloat:
@@ -32,51 +55,65 @@ def squared_radius(shape_hw: tuple[int, int], box: Box) -> MonoFloat:
     height, width = shape_hw
     y = (np.arange(box.top, box.bottom, dtype=np.float32) - (height - 1) / 2) ** 2
     x = (np.arange(box.left, box.right, dtype=np.float32) - (width - 1) / 2) ** 2
-    r2: MonoFloat = ((y[:, None] + x[None, :]) / _corner2(shape_hw)).astype(np.float32)
+    corner2 = ((height - 1) ** 2 + (width - 1) ** 2) / 4
+    r2: MonoFloat = ((y[:, None] + x[None, :]) / corner2).astype(np.float32)
     return r2
 
 
-def fit_photometric(fits: Sequence[TileFits], shape_hw: tuple[int, int]) -> Photometric:
-    """The brightness transfer that all pairs' tiles agree on, robust against tiles where something moved.
+def brightness_samples(template: MonoFloat, b: MonoFloat, usable: Mask) -> BrightnessSamples:
+    """What one pair says about brightness.
 
-    Works on sums over tiles, so every pixel counts and none is visited again.
+    Args:
+        template: A on B's whole grid, as blurred as B, (h, w) in A's grey levels.
+        b: (h, w) grey levels.
+        usable: pixels that count.
     """
-    sums = np.concatenate([fit.brightness_sums for fit in fits])
-    r2 = _radius2_of(np.concatenate([fit.brightness_xy for fit in fits]), shape_hw)
-    gain, vignette, offset = _robust(sums, r2)
-    return Photometric(float(gain), float(vignette), float(offset))
+    shape_hw = (b.shape[0], b.shape[1])
+    chosen = np.zeros(shape_hw, np.bool_)
+    chosen[::_STRIDE_PX, ::_STRIDE_PX] = eroded(usable, int(3 * _SMOOTHING_PX))[::_STRIDE_PX, ::_STRIDE_PX]
+    return BrightnessSamples(
+        a=gaussian_blurred(template, _SMOOTHING_PX)[chosen].astype(np.float64),
+        b=gaussian_blurred(b, _SMOOTHING_PX)[chosen].astype(np.float64),
+        r2=squared_radius(shape_hw, whole(shape_hw))[chosen].astype(np.float64),
+    )
+
+
+def fit_photometric(samples: Sequence[BrightnessSamples], *, full_scale: int) -> Photometric:
+    """The brightness transfer that all pairs agree on, robust against places where something moved or shone."""
+    a, b, r2 = (np.concatenate([getattr(one, name) for one in samples]) for name in ("a", "b", "r2"))
+    columns = np.stack([a, r2 * a, np.ones_like(a), a * (a - full_scale) / full_scale], axis=1)
+    gain, vignette, offset, curvature = _robust_line(columns, b).tolist()
+    return Photometric(gain, vignette, offset, curvature, full_scale)
 
 
 def fit_gain_offset(fit: TileFits) -> tuple[float, float]:
-    """Gain and offset of one pair alone, for a template that is already in B's brightness."""
-    gain, _, offset = _robust(fit.brightness_sums, None)
-    return float(gain), float(offset)
-
-
-def _robust(sums: NDArray[np.float64], r2: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """gain, vignette, offset (3,) by Cauchy-weighted least squares; no vignette where `r2` is None."""
-    tt, t, count, tb, b, bb = sums.T
-    v = np.zeros_like(t) if r2 is None else r2
-    normal = np.stack([tt, v * tt, t, v * tt, v * v * tt, v * t, t, v * t, count], axis=1).reshape(-1, 3, 3)
-    right = np.stack([tb, v * tb, b], axis=1)
-    # Without a vignette its column is empty: the ridge keeps it at zero.
-    ridge = np.diag([0.0, 1e-12 * tt.sum() + (1.0 if r2 is None else 0.0), 0.0])
-    weights = np.ones(len(sums))
-    for _ in range(20):
-        found = np.linalg.solve(np.einsum("n,nij->ij", weights, normal) + ridge, weights @ right)
+    """Gain and offset of one pair alone, from tiles of a template that is already in B's brightness."""
+    tt, t, count, tb, b, bb = fit.brightness_sums.T
+    normal = np.stack([tt, t, t, count], axis=1).reshape(-1, 2, 2)
+    right = np.stack([tb, b], axis=1)
+    weights = np.ones(len(count))
+    for _ in range(_IRLS_STEPS):
+        found = np.linalg.solve(np.einsum("n,nij->ij", weights, normal), weights @ right)
         rest2 = np.einsum("i,nij,j->n", found, normal, found) - 2 * right @ found + bb
-        mean2 = np.maximum(rest2, 0) / count
-        weights = 1 / (1 + mean2 / (3 * float(np.median(mean2)) + 1e-6))
-    solved: NDArray[np.float64] = found
+        weights = _cauchy(np.maximum(rest2, 0) / count)
+    return float(found[0]), float(found[1])
+
+
+def _robust_line(columns: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cauchy-weighted least squares (p,)."""
+    scale = np.abs(columns).max(axis=0)
+    columns = columns / scale
+    weights = np.ones(len(b))
+    for _ in range(_IRLS_STEPS):
+        weighted = columns * weights[:, None]
+        # A scene of one brightness determines no curvature: the ridge keeps it at zero.
+        ridge = 1e-9 * np.trace(weighted.T @ columns) * np.eye(columns.shape[1])
+        found = np.linalg.solve(weighted.T @ columns + ridge, weighted.T @ b)
+        weights = _cauchy((b - columns @ found) ** 2)
+    solved: NDArray[np.float64] = found / scale
     return solved
 
 
-def _radius2_of(points_xy: PointsXY, shape_hw: tuple[int, int]) -> NDArray[np.float64]:
-    height, width = shape_hw
-    centred = points_xy - np.array([(width - 1) / 2, (height - 1) / 2])
-    radius2: NDArray[np.float64] = (centred**2).sum(axis=1) / _corner2(shape_hw)
-    return radius2
-
-
-def _corner2(shape_hw: tuple[int, int]) -> float:
-    return ((shape_hw[0] - 1) ** 2 + (shape_hw[1] - 1) ** 2) / 4
+def _cauchy(rest2: NDArray[np.float64]) -> NDArray[np.float64]:
+    weights: NDArray[np.float64] = 1 / (1 + rest2 / (3 * float(np.median(rest2)) + 1e-6))
+    return weights
