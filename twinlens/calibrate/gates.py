@@ -1,0 +1,155 @@
+"""Whether a pair fits its mapping: numbers, a verdict, and the reasons for it.
+
+The limits were measured on simulated pairs, right and wrong ones: tile shifts are an error meter (applied 0.25,
+0.5, 1 and 2 px read 0.25, 0.50, 0.99 and 1.97), while a correlation of 0.99 survives an error of 2 px.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinlens.calibrate.frames import full_scale
+from twinlens.calibrate.geometry import corners_xy, map_points
+from twinlens.calibrate.settings import CalibrationSettings
+from twinlens.calibrate.spectra import zone_of
+from twinlens.calibrate.tile_lk import TileFits, correlation_where_a_varies
+from twinlens.errors import DegenerateGeometryError, PoorFitError
+from twinlens.pixels import Homography, PointsXY
+
+Verdict = Literal["good", "coarse"]
+
+_KNOWN_SD_PX = 0.25
+"""A tile that knows its shift less well, in its worst direction, is no witness."""
+_CONTRAST = 0.01
+"""A tile of A, blurred like B, that varies by less than this share of full scale is sky or wall."""
+_WRONG_PX = 1.0
+_FEWEST_WITNESSES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitness:
+    """How well one or more pairs fit a mapping."""
+
+    residual_px: float
+    """Median shift that the tiles still ask for; infinite without a tile that knows."""
+    residual_p95_px: float
+    wrong_share: float
+    """Share of the tiles that ask for more than 1 px."""
+    tile_ncc: float
+    """Median correlation of the tiles where A varies; 1 = the same picture."""
+    varied: int
+    """Tiles where A varies."""
+    tiles: int
+    """That know their shift well."""
+    zones: int
+    """Of the frame's 3 x 3 zones, how many hold such tiles."""
+    overlap: float
+    """Share of B's frame that A sees."""
+
+
+def fitness(
+    fits: Sequence[TileFits], shape_hw: tuple[int, int], *, residual_xy: PointsXY, overlap: float, bit_depth: int
+) -> Fitness:
+    """The figures of tiles that were measured with one mapping.
+
+    Args:
+        fits: of one or more pairs.
+        shape_hw: of the frame that the tiles lie in.
+        residual_xy: (n, 2) what all their tiles still ask for (px of that frame).
+        overlap: share of B that A sees.
+        bit_depth: of the frames.
+    """
+    known = np.concatenate([witnesses(fit) for fit in fits])
+    residual_px = np.hypot(residual_xy[:, 0], residual_xy[:, 1])[known]
+    centre_xy = np.concatenate([fit.centre_xy for fit in fits])[known]
+    contrast = _CONTRAST * full_scale(bit_depth)
+    ncc = np.concatenate([correlation_where_a_varies(fit, contrast=contrast) for fit in fits])
+    there = len(residual_px) > 0
+    return Fitness(
+        residual_px=float(np.median(residual_px)) if there else float("inf"),
+        residual_p95_px=float(np.percentile(residual_px, 95)) if there else float("inf"),
+        wrong_share=float(np.mean(residual_px > _WRONG_PX)) if there else 1.0,
+        tile_ncc=float(np.median(ncc)) if len(ncc) else 0.0,
+        varied=len(ncc),
+        tiles=len(residual_px),
+        zones=len(np.unique(zone_of(centre_xy, shape_hw))),
+        overlap=overlap,
+    )
+
+
+def witnesses(fit: TileFits) -> NDArray[np.bool_]:
+    """The tiles (n,) whose shift is known well in every direction."""
+    if not len(fit.covariance):
+        return np.zeros(0, np.bool_)
+    known: NDArray[np.bool_] = np.linalg.eigvalsh(fit.covariance)[:, 1] < _KNOWN_SD_PX**2
+    return known
+
+
+def judge(found: Fitness, settings: CalibrationSettings, *, name: str) -> tuple[Verdict, tuple[str, ...]]:
+    """Whether a fit is good for a dataset or only coarse, and why.
+
+    Raises:
+        PoorFitError: it is neither.
+        DegenerateGeometryError: too few tiles can tell.
+    """
+    if found.varied < _FEWEST_WITNESSES:
+        raise DegenerateGeometryError(
+            f"{name} has {found.varied} textured tiles; {_FEWEST_WITNESSES} are needed to tell whether it fits",
+            hint="leave this pair out, or record a scene with texture",
+        )
+    knows = found.tiles >= _FEWEST_WITNESSES
+    if found.tile_ncc < settings.coarse_tile_ncc or (knows and found.residual_px > settings.coarse_residual_px):
+        raise PoorFitError(
+            f"{name} contradicts its mapping: tile correlation {found.tile_ncc:.2f} (at least "
+            f"{settings.coarse_tile_ncc:g}), {found.tiles} tiles that know their shift lie "
+            f"{found.residual_px:.2f} px off (median; at most {settings.coarse_residual_px:g})",
+            hint="leave this pair out; if all are like it, check that A and B show the same distant scene",
+        )
+    if not knows:
+        raise DegenerateGeometryError(
+            f"{name} has {found.tiles} tiles with texture in two directions; {_FEWEST_WITNESSES} are needed",
+            hint="leave this pair out, or record a scene that shows more than sky, walls or parallel lines",
+        )
+    reasons = []
+    if found.residual_px > settings.max_residual_px:
+        reasons.append(f"residual {found.residual_px:.2f} px, at most {settings.max_residual_px:g} is good")
+    if found.wrong_share > settings.max_wrong_share:
+        reasons.append(
+            f"{found.wrong_share:.0%} of the tiles lie more than 1 px off, at most {settings.max_wrong_share:.0%} "
+            "is good: parallax, or much of the scene moved"
+        )
+    if found.tile_ncc < settings.min_tile_ncc:
+        reasons.append(f"tile correlation {found.tile_ncc:.3f}, at least {settings.min_tile_ncc:g} is good")
+    return ("coarse" if reasons else "good"), tuple(reasons)
+
+
+def check_view(
+    b_from_a: Homography, shape_hw: tuple[int, int], *, overlap: float, settings: CalibrationSettings, name: str
+) -> None:
+    """Refuse cameras that look elsewhere or are turned against each other.
+
+    Raises:
+        DegenerateGeometryError: the overlap is too small, or the rotation too large.
+    """
+    if overlap < settings.min_overlap:
+        raise DegenerateGeometryError(
+            f"{name}: A sees {overlap:.0%} of what B sees; {settings.min_overlap:.0%} are needed",
+            hint="aim both cameras at the same part of the scene",
+        )
+    turned_deg = rotation_deg(b_from_a, shape_hw)
+    if abs(turned_deg) > settings.max_rotation_deg:
+        raise DegenerateGeometryError(
+            f"{name}: B is turned by {turned_deg:.1f} degrees against A; at most "
+            f"{settings.max_rotation_deg:g} are registered",
+            hint="turn one camera in its mount",
+        )
+
+
+def rotation_deg(b_from_a: Homography, shape_hw: tuple[int, int]) -> float:
+    """By how much B's picture is turned clockwise against A's, on the screen, across the frame's width."""
+    top_left, top_right, bottom_right, bottom_left = map_points(b_from_a, corners_xy(shape_hw))
+    x, y = (top_right + bottom_right - top_left - bottom_left) / 2
+    return float(np.degrees(np.arctan2(y, x)))
