@@ -1,55 +1,48 @@
 """From a session's pairs to one mapping, one blur and one brightness transfer per mirror state.
 
 Features give a first homography; tile-wise Lucas-Kanade on Gaussian-equalised frames refines it; then kernel and
-mapping are estimated in turn, every pair of the mirror state pulling at the same eight parameters.
+mapping are estimated in turn, every pair of the mirror state pulling at the same parameters. A pair whose own
+mapping leaves the others' is told and left out, never absorbed.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from twinlens.calibrate.ceiling import ceiling_db
+from twinlens.calibrate.coarse import MIN_NCC, proven_start
+from twinlens.calibrate.drift import drifts, off_rig
 from twinlens.calibrate.equalise import blur_sigma_px
-from twinlens.calibrate.frames import as_float, check_pair
+from twinlens.calibrate.frames import as_float
+from twinlens.calibrate.gates import Fitness, check_view, fitness
 from twinlens.calibrate.kernel import GAUGE, kernel_sigma_px
-from twinlens.calibrate.model import CalibrationSettings, RigCalibration
-from twinlens.calibrate.orb import coarse_fit, consensus
-from twinlens.calibrate.photometric import fit_photometric
-from twinlens.calibrate.refine import Refined, gaussian_refined, kernel_refined, put_on_b, require_texture
-from twinlens.calibrate.resample import corners_xy, map_points
-from twinlens.calibrate.tile_lk import displacement_jacobian
-from twinlens.errors import DegenerateGeometryError, PoorFitError, TooFewMatchesError
-from twinlens.pixels import Homography, Mono
+from twinlens.calibrate.mapping import Mapping, samples_xy
+from twinlens.calibrate.model import RigCalibration
+from twinlens.calibrate.orb import consensus, orb_fit
+from twinlens.calibrate.pyramid import gaussian_refined, require_texture
+from twinlens.calibrate.refine import OnB, Refined, mean_kernel, put_on_b, refined
+from twinlens.calibrate.registration import check_order, corner_covariance, seen_share
+from twinlens.calibrate.settings import CalibrationSettings
+from twinlens.calibrate.state_brightness import state_brightness
+from twinlens.calibrate.taken import Origin, Pairs, Taken, take
+from twinlens.errors import PoorFitError, TooFewMatchesError
+from twinlens.pixels import Homography
 
 log = logging.getLogger(__name__)
 
-AnyPair = tuple[NDArray[Any], NDArray[Any]]
-Pairs = Iterable[AnyPair]
-"""(a, b) frames (h, w) uint8 or uint16 of one mirror state; a sequence is read at evenly spread places."""
 Progress = Callable[[str], None]
 
-_MIN_COARSE_NCC = 0.6
-"""Wrong scenes stay below 0.2; noisy right ones reach 0.8 with a Gaussian in place of the kernel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the pairs come from."""
-
-    mirror_state: str = ""
-    session_ids: tuple[str, ...] = ()
-    bit_depth: int | None = None
-    """Significant bits of a pixel; None takes all of the dtype."""
+_MOST_TILES = 200
+"""That are kept for pictures."""
 
 
 def calibrate_session(
     pairs: Pairs,
     *,
+    reference: Pairs = (),
     settings: CalibrationSettings | None = None,
     origin: Origin | None = None,
     progress: Progress = lambda _: None,
@@ -58,8 +51,10 @@ def calibrate_session(
 
     Args:
         pairs: at most `settings.max_pairs` are read and kept in memory.
-        settings: defaults suit frames from 0.5 to 5 megapixels.
-        origin: labels and bit depth.
+        reference: pairs of the same rig with a flat mirror. Both cameras are sharp there, so that nothing is left
+            to a gauge: they fix the mapping's shape, and `pairs` add a shift.
+        settings: defaults suit frames from 0.3 to 5 megapixels.
+        origin: labels, names of the pairs and bit depth.
         progress: gets one sentence after every step.
 
     Raises:
@@ -70,114 +65,181 @@ def calibrate_session(
     """
     began = time.monotonic()
     settings, origin = settings or CalibrationSettings(), origin or Origin()
-    frames = _taken(pairs, settings.max_pairs)
-    bit_depth = origin.bit_depth or 8 * frames[0][0].dtype.itemsize
-    _check_all(frames, bit_depth)
-    sigma_px = float(np.median([blur_sigma_px(a, b) for a, b in frames]))
-    progress(f"{len(frames)} pairs, B is blurrier than A by {sigma_px:.2f} px")
-    b_from_a = _first_guess(frames, sigma_px, settings, progress)
-    b_from_a, ncc = gaussian_refined(
-        frames, b_from_a, sigma_px=sigma_px, bit_depth=bit_depth, tile_px=settings.tile_px
+    shape: Mapping | None = None
+    sharp = list(reference)
+    if sharp:
+        progress(f"{len(sharp)} reference pairs, mirror flat")
+        shape = _solved(
+            take(sharp, settings.max_pairs, replace(origin, names=())), settings, progress
+        ).found.mapping
+    solved = _solved(take(pairs, settings.max_pairs, origin), settings, progress, shape=shape)
+    found = _calibration(solved, settings, origin, shape=shape, seconds=time.monotonic() - began)
+    progress(f"{found.pairs_used} pairs, residual {found.residual_px:.3f} px, correlation {found.tile_ncc:.4f}")
+    return found
+
+
+class _Solved:
+    """The pairs that agree, and what they agree on."""
+
+    def __init__(
+        self, taken: Taken, start: Homography, on_b: list[OnB], found: Refined, *, settings: CalibrationSettings
+    ) -> None:
+        self.taken, self.start, self.on_b, self.found = taken, start, on_b, found
+        self.settings = settings
+        self.drift = drifts(
+            found,
+            taken.names,
+            shape_hw=taken.shape_hw,
+            bit_depth=taken.bit_depth,
+            max_drift_px=settings.max_drift_px,
+        )
+
+    def only(self, kept: Sequence[int], refine: Callable[[list[OnB]], Refined]) -> "_Solved":
+        """The same from some of the pairs; the account of drift still names all."""
+        on_b = [self.on_b[index] for index in kept]
+        fewer = _Solved(self.taken.only(kept), self.start, on_b, refine(on_b), settings=self.settings)
+        fewer.drift = off_rig(self.drift, fewer.drift)
+        return fewer
+
+
+def _solved(
+    taken: Taken, settings: CalibrationSettings, progress: Progress, *, shape: Mapping | None = None
+) -> _Solved:
+    sigma_px = float(np.median([blur_sigma_px(a, b) for a, b in taken.pairs]))
+    check_order(
+        *taken.pairs[0],
+        sigma_px,
+        bit_depth=taken.bit_depth,
+        settings=settings,
+        name=f"{taken.names[0]} and others",
     )
-    frames = _fitting(frames, ncc)
-    progress(f"first fit: {len(frames)} pairs agree, tile correlation {np.nanmedian(ncc):.3f}")
-    on_b = [put_on_b(a, b, b_from_a, sigma_px=sigma_px, bit_depth=bit_depth) for a, b in frames]
-    refined = kernel_refined(on_b, b_from_a, rounds=settings.rounds, tile_px=settings.tile_px, progress=progress)
-    shape_hw = (frames[0][0].shape[0], frames[0][0].shape[1])
-    require_texture(refined.fits, shape_hw, min_tiles=settings.min_tiles)
-    _gate(refined, settings)
+    sigma_px = max(0.0, sigma_px)
+    progress(f"{len(taken.pairs)} pairs, B is blurrier than A by {sigma_px:.2f} px")
+    guess = _first_guess(taken, sigma_px, settings, progress) if shape is None else shape.b_from_a
+    start, ncc = gaussian_refined(
+        taken.pairs, guess, sigma_px=sigma_px, bit_depth=taken.bit_depth, tile_px=settings.tile_px
+    )
+    taken = _fitting(taken, ncc)
+    progress(f"first fit: {len(taken.pairs)} pairs agree, tile correlation {np.nanmedian(ncc):.3f}")
+    overlap = seen_share(Mapping(start), taken.shape_hw)
+    check_view(start, taken.shape_hw, overlap=overlap, settings=settings, name="the rig")
+    on_b = [put_on_b(a, b, start, sigma_px=sigma_px, bit_depth=taken.bit_depth) for a, b in taken.pairs]
+
+    def refine(some: list[OnB]) -> Refined:
+        return refined(some, start, sigma_px=sigma_px, settings=settings, shape=shape, progress=progress)
+
+    solved = _Solved(taken, start, on_b, refine(on_b), settings=settings)
+    on_rig = [index for index, pair in enumerate(solved.drift) if pair is None or not pair.flagged]
+    if len(on_rig) == len(on_b):
+        return solved
+    for pair in solved.drift:
+        if pair is not None and pair.flagged:
+            log.warning(
+                "%s is left out: its own mapping leaves the others' by %.2f px", pair.name, pair.departure_px
+            )
+    if 2 * len(on_rig) <= len(on_b):
+        raise PoorFitError(
+            f"{len(on_b) - len(on_rig)} of {len(on_b)} pairs leave their common mapping by more than "
+            f"{settings.max_drift_px:g} px",
+            hint="the rig moved during the session, or the scenes are near: calibrate parts of it on their own",
+        )
+    return solved.only(on_rig, refine)
+
+
+def _first_guess(taken: Taken, sigma_px: float, settings: CalibrationSettings, progress: Progress) -> Homography:
+    fits = []
+    for (a, b), name in zip(taken.pairs, taken.names, strict=True):
+        fits.append(orb_fit(as_float(a), as_float(b), sigma_px=sigma_px, features=settings.features))
+        progress(f"{name}: {fits[-1].inliers} matches")
+    good = [fit for fit in fits if fit.inliers >= settings.min_inliers]
+    if good:
+        return consensus(good, taken.shape_hw)
+    for (a, b), orb in zip(taken.pairs, fits, strict=True):
+        try:
+            start = proven_start(a, b, sigma_px=sigma_px, bit_depth=taken.bit_depth, settings=settings, orb=orb)
+        except TooFewMatchesError as error:
+            refusal = error
+            continue
+        return start.b_from_a
+    raise refusal
+
+
+def _fitting(taken: Taken, ncc: np.ndarray) -> Taken:
+    """The pairs that the first fit explains; a pair of two scenes, or without texture, is left out."""
+    kept = np.nonzero(ncc >= MIN_NCC)[0]
+    for index in np.nonzero(~(ncc >= MIN_NCC))[0]:
+        log.warning("%s is left out: tile correlation %.2f", taken.names[index], ncc[index])
+    if 2 * len(kept) < len(ncc):
+        raise PoorFitError(
+            f"only {len(kept)} of {len(ncc)} pairs agree with one mapping "
+            f"(tile correlation at least {MIN_NCC}; median {np.nanmedian(ncc):.2f})",
+            hint="check that A and B of each pair show the same scene and that the cameras did not move",
+        )
+    return taken.only(kept.tolist())
+
+
+def _calibration(
+    solved: _Solved, settings: CalibrationSettings, origin: Origin, *, shape: Mapping | None, seconds: float
+) -> RigCalibration:
+    taken, found = solved.taken, solved.found
+    shape_hw = taken.shape_hw
+    require_texture(found.fits, shape_hw, min_tiles=settings.min_tiles)
+    figures = fitness(
+        found.fits,
+        shape_hw,
+        residual_xy=found.correction.residual_xy,
+        overlap=seen_share(found.mapping, shape_hw),
+        bit_depth=taken.bit_depth,
+    )
+    _gate(figures, settings)
+    photometric, brightness = state_brightness(solved.on_b, found, solved.start, bit_depth=taken.bit_depth)
+    kernel = mean_kernel(solved.on_b, found, solved.start)
     return RigCalibration(
         mirror_state=origin.mirror_state,
-        b_from_a=refined.b_from_a,
-        kernel=refined.kernel,
+        b_from_a=found.mapping.b_from_a,
+        field=found.mapping.field,
+        field_kind=found.kind,
+        kernel=kernel,
+        kernel_zones=found.kernels if len(found.kernels) > 1 else (),
         gauge=GAUGE,
-        photometric=fit_photometric(refined.fits, shape_hw),
-        corner_covariance=_corner_covariance(refined, shape_hw),
-        pairs_used=len(frames),
+        reference_shift_xy=None if shape is None else _mean_shift(shape, found.mapping, shape_hw),
+        photometric=photometric,
+        corner_covariance=corner_covariance(found.correction, found.mapping, shape_hw),
+        pairs_used=len(taken.pairs),
         session_ids=origin.session_ids,
         shape_hw=shape_hw,
-        bit_depth=bit_depth,
-        sigma_px=kernel_sigma_px(refined.kernel),
-        residual_px=float(np.median(refined.correction.residual_px)),
-        residual_p95_px=float(np.percentile(refined.correction.residual_px, 95)),
-        tile_ncc=_tile_ncc(refined),
-        seconds=time.monotonic() - began,
+        bit_depth=taken.bit_depth,
+        sigma_px=kernel_sigma_px(kernel),
+        residual_px=figures.residual_px,
+        residual_p95_px=figures.residual_p95_px,
+        tile_ncc=figures.tile_ncc,
+        ceiling_db=ceiling_db(solved.on_b[0].a_on_b, figures.residual_px, bit_depth=taken.bit_depth),
+        tiles=_some_tiles(found),
+        brightness=brightness,
+        drift=tuple(pair for pair in solved.drift if pair is not None),
+        seconds=seconds,
         settings=settings,
     )
 
 
-def _taken(pairs: Pairs, count: int) -> list[AnyPair]:
-    """At most `count` pairs: spread evenly over a sequence, the first of anything else."""
-    if isinstance(pairs, Sequence):
-        places = np.unique(np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int))
-        taken = [pairs[int(place)] for place in places]
-    else:
-        taken = list(islice(pairs, count))
-    if not taken:
-        raise ValueError("no pair was given; at least 1 is needed")
-    return taken
-
-
-def _check_all(frames: Sequence[AnyPair], bit_depth: int) -> None:
-    for index, (a, b) in enumerate(frames):
-        check_pair(a, b, bit_depth=bit_depth, name=f"pair {index + 1} of {len(frames)}")
-        if a.shape != frames[0][0].shape or a.dtype != frames[0][0].dtype:
-            raise DegenerateGeometryError(
-                f"pair {index + 1} is {a.shape} {a.dtype}, pair 1 is {frames[0][0].shape} {frames[0][0].dtype}",
-                hint="calibrate pairs that were recorded with one region of interest and pixel format",
-            )
-
-
-def _first_guess(
-    frames: Sequence[tuple[Mono, Mono]], sigma_px: float, settings: CalibrationSettings, progress: Progress
-) -> Homography:
-    fits = []
-    for index, (a, b) in enumerate(frames):
-        fit = coarse_fit(as_float(a), as_float(b), sigma_px=sigma_px, features=settings.features)
-        progress(f"pair {index + 1} of {len(frames)}: {fit.inliers} matches")
-        fits.append(fit)
-    good = [fit for fit in fits if fit.inliers >= settings.min_inliers]
-    if not good:
-        best = max(fits, key=lambda fit: fit.inliers)
-        raise TooFewMatchesError(
-            f"the best of {len(fits)} pairs has {best.inliers} matches that agree "
-            f"({best.features} features); {settings.min_inliers} are needed",
-            hint="check that A and B of each pair show the same textured scene, in focus on A",
-        )
-    return consensus(good, (frames[0][0].shape[0], frames[0][0].shape[1]))
-
-
-def _fitting(frames: list[tuple[Mono, Mono]], ncc: NDArray[np.float64]) -> list[tuple[Mono, Mono]]:
-    """The pairs that the first fit explains; a pair of two scenes, or without texture, is left out."""
-    fits = ncc >= _MIN_COARSE_NCC
-    for index in np.nonzero(~fits)[0]:
-        log.warning("pair %d of %d is left out: tile correlation %.2f", index + 1, len(frames), ncc[index])
-    if 2 * fits.sum() < len(frames):
+def _gate(found: Fitness, settings: CalibrationSettings) -> None:
+    if found.residual_px > settings.max_residual_px or found.tile_ncc < settings.min_tile_ncc:
         raise PoorFitError(
-            f"only {fits.sum()} of {len(frames)} pairs agree with one mapping "
-            f"(tile correlation at least {_MIN_COARSE_NCC}; median {np.nanmedian(ncc):.2f})",
-            hint="check that A and B of each pair show the same scene and that the cameras did not move",
-        )
-    return [pair for pair, fit in zip(frames, fits, strict=True) if fit]
-
-
-def _gate(refined: Refined, settings: CalibrationSettings) -> None:
-    residual_px, ncc = float(np.median(refined.correction.residual_px)), _tile_ncc(refined)
-    if residual_px > settings.max_residual_px or ncc < settings.min_tile_ncc:
-        raise PoorFitError(
-            f"the tiles' median residual is {residual_px:.2f} px (at most {settings.max_residual_px:g}), "
-            f"their correlation {ncc:.3f} (at least {settings.min_tile_ncc:g})",
+            f"the tiles' median residual is {found.residual_px:.2f} px (at most {settings.max_residual_px:g}), "
+            f"their correlation {found.tile_ncc:.3f} (at least {settings.min_tile_ncc:g})",
             hint="use more pairs, scenes that are farther away, and pairs of one mirror state only",
         )
 
 
-def _tile_ncc(refined: Refined) -> float:
-    return float(np.median(np.concatenate([fit.ncc for fit in refined.fits])))
+def _mean_shift(shape: Mapping, found: Mapping, shape_hw: tuple[int, int]) -> tuple[float, float]:
+    points = samples_xy(shape_hw)
+    x, y = (found.map_b_from_a(points) - shape.map_b_from_a(points)).mean(axis=0)
+    return float(x), float(y)
 
 
-def _corner_covariance(refined: Refined, shape_hw: tuple[int, int]) -> NDArray[np.float64]:
-    corners = map_points(refined.b_from_a, corners_xy(shape_hw))
-    jacobian = displacement_jacobian(corners, shape_hw).reshape(8, 8)
-    covariance = jacobian @ refined.correction.covariance @ jacobian.T
-    # Four digits: a person reads this in the file.
-    return np.array([[float(f"{value:.4g}") for value in row] for row in covariance])
+def _some_tiles(found: Refined) -> tuple[tuple[float, float, float, float], ...]:
+    """Residuals of evenly chosen tiles, for pictures."""
+    centre_xy = np.concatenate([fit.centre_xy for fit in found.fits])
+    step = -(-len(centre_xy) // _MOST_TILES)
+    rows = np.hstack([centre_xy, found.correction.residual_xy])[::step].round(3)
+    return tuple((float(x), float(y), float(dx), float(dy)) for x, y, dx, dy in rows)

@@ -12,7 +12,7 @@ class ZoneReport:
     sigma_px: float
     """Second moment of the zone's kernel."""
     shift_xy: tuple[float, float]
-    """Centroid of the zone's blur against that of the whole frame (px); the mapping carries it."""
+    """From the kernel's peak to its centroid (px): what a method that locks onto the peak would miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class StateReport:
     tiles: tuple[tuple[float, float, float, float], ...] = ()
     """Residuals of tiles, spread over the frame: x, y on B's grid and what they still ask for in x and y (px)."""
     brightness: tuple[tuple[float, float], ...] = ()
-    """Mean grey levels of registered, equally blurred tiles: A's (vignette taken out) and B's."""
+    """Grey levels at some registered, equally blurred places: A's, and B's with the vignette taken out."""
     drift: tuple[DriftReport, ...] = ()
     """One per pair, in the order of capture."""
 
