@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from twinlens.calibrate import AlignedPair, Box, PairIdentity, RigCalibration, align_pair, aligned_a, valid_box
-from twinlens.calibrate.resample import map_points
+from twinlens.calibrate.geometry import map_points
 from twinlens.errors import DegenerateGeometryError, PoorFitError
 
 IDENTITY = PairIdentity(
@@ -68,7 +68,7 @@ def test_the_passport_of_a_good_pair_is_clean(aligned: AlignedPair) -> None:
     assert passport.saturated_fraction < 0.01
 
 
-@pytest.mark.parametrize("moved_px", [0.25, 0.5])
+@pytest.mark.parametrize("moved_px", [0.15, 0.25])
 def test_the_residual_measures_how_far_a_pair_moved(
     coma_rig: Any, calibration: RigCalibration, moved_px: float
 ) -> None:
@@ -80,11 +80,25 @@ def test_the_residual_measures_how_far_a_pair_moved(
     assert pair.passport.residual_px == pytest.approx(moved_px, abs=0.1)
 
 
-def test_a_brighter_pair_shows_its_own_gain(coma_rig: Any, calibration: RigCalibration) -> None:
+@pytest.mark.parametrize(("moved_px", "turned_deg"), [(0.5, 0.0), (1.0, 0.0), (0.0, 0.15)])
+def test_a_pair_is_refused_by_a_calibration_that_was_knocked(
+    bench: Any, coma_rig: Any, calibration: RigCalibration, moved_px: float, turned_deg: float
+) -> None:
+    knock = bench.homography((512, 640), shift_xy=(0.6 * moved_px, 0.8 * moved_px), rotation_deg=turned_deg)
+    knocked = replace(calibration, b_from_a=knock @ calibration.b_from_a)
+    with pytest.raises(PoorFitError, match=r"its own mapping leaves it by \d\.\d\d px \(at most 0.3\)"):
+        align_pair(*coma_rig.pair(9), knocked, box=valid_box(calibration), identity=IDENTITY)
+
+
+def test_a_brighter_pair_shows_its_own_gain_and_its_target_has_it(
+    coma_rig: Any, calibration: RigCalibration
+) -> None:
     a, b = coma_rig.pair(9)
     dimmed = np.rint(b * 0.8).astype(np.uint8)
     pair = align_pair(a, dimmed, calibration, box=valid_box(calibration), identity=IDENTITY)
     assert pair.passport.gain == pytest.approx(0.8, abs=0.01)
+    assert pair.target.mean() == pytest.approx(pair.input.mean(), abs=0.5)
+    assert "gain 0.8" in pair.passport.reasons[0]
 
 
 def test_saturated_pixels_of_either_camera_are_masked(coma_rig: Any, calibration: RigCalibration) -> None:
@@ -184,8 +198,8 @@ def test_a_pair_of_parallel_lines_claims_no_registration(calibration: RigCalibra
 
 def test_target_pixels_that_would_clip_are_masked(coma_rig: Any, calibration: RigCalibration) -> None:
     a, b = coma_rig.pair(9)
-    bright = replace(calibration, photometric=replace(calibration.photometric, gain=1.6, offset=0.0))
-    pair = align_pair(a, b, bright, box=valid_box(bright), identity=IDENTITY)
+    bright = np.clip(1.6 * b.astype(np.float64), 0, 255).astype(np.uint8)
+    pair = align_pair(a, bright, calibration, box=valid_box(calibration), identity=IDENTITY)
     assert (pair.target == 255).any()
     assert not pair.mask[pair.target == 255].all()
 

@@ -7,19 +7,14 @@ import pytest
 
 from twinlens.calibrate.equalise import blur_sigma_px, gaussian_blurred, kernel_blurred, smaller
 from twinlens.calibrate.frames import eroded, unsaturated
-from twinlens.calibrate.kernel import (
-    Spectra,
-    gauge_centroid_xy,
-    kernel_in_gauge,
-    kernel_sigma_px,
-    pair_spectra,
-    pooled,
-    window_px_for,
-)
-from twinlens.calibrate.orb import CoarseFit, coarse_fit, consensus
-from twinlens.calibrate.photometric import Photometric, fit_photometric, squared_radius
-from twinlens.calibrate.resample import whole
-from twinlens.calibrate.tile_lk import pooled_correction, tile_fits
+from twinlens.calibrate.geometry import whole
+from twinlens.calibrate.kernel import gauge_centroid_xy, kernel_in_gauge, kernel_sigma_px
+from twinlens.calibrate.mapping import Mapping
+from twinlens.calibrate.orb import CoarseFit, consensus, orb_fit
+from twinlens.calibrate.photometric import Photometric, brightness_samples, fit_photometric, squared_radius
+from twinlens.calibrate.pooling import Model, pooled_correction, pooled_tiles
+from twinlens.calibrate.spectra import Spectra, pooled, window_px_for, zone_spectra
+from twinlens.calibrate.tile_lk import tile_fits
 from twinlens.errors import DegenerateGeometryError
 
 SHAPE_HW = (512, 640)
@@ -54,7 +49,7 @@ def test_features_find_a_turned_and_blurred_camera_to_a_pixel(bench: Any) -> Non
         kernel=bench.gaussian(3.0),
     )
     a, b = (frame.astype(np.float32) for frame in rig.pair(0))
-    fit = coarse_fit(a, b, sigma_px=3.0, features=3000)
+    fit = orb_fit(a, b, sigma_px=3.0, features=3000)
     shape_error_px, mean_shift = rig.error_px(fit.b_from_a)
     assert fit.inliers > 100
     assert shape_error_px + np.linalg.norm(mean_shift) < 1.0
@@ -64,7 +59,7 @@ def test_large_frames_are_matched_reduced_with_their_pixel_centres_kept(bench: A
     shape_hw = (1100, 1700)
     rig = bench.rig(shape_hw=shape_hw, b_from_a=bench.homography(shape_hw, scale=1.03), kernel=bench.gaussian(1.0))
     a, b = (frame.astype(np.float32) for frame in rig.pair(0))
-    fit = coarse_fit(a, b, sigma_px=1.0, features=3000)
+    fit = orb_fit(a, b, sigma_px=1.0, features=3000)
     # Forgetting the (s - 1) / 2 of the pixel centres would cost (1.03 - 1) * 1 = 0.03 px and no more; the
     # error itself must stay below a reduced pixel.
     assert np.linalg.norm(rig.error_px(fit.b_from_a)[1]) < 1.0
@@ -107,7 +102,7 @@ def test_moving_tiles_do_not_pull_at_the_mapping(bench: Any) -> None:
     b = template + rng.standard_normal(SHAPE_HW).astype(np.float32)
     b[128:256, 128:320] = template[128:256, 131:323]
     fits = tile_fits(template, b, np.ones(SHAPE_HW, np.bool_), tile_px=64)
-    moved = pooled_correction([fits], SHAPE_HW).moved
+    moved = pooled_correction(pooled_tiles([fits]), Model("none", SHAPE_HW)).moved
     assert np.abs(moved - np.eye(3)).max() < 0.1
     assert np.abs(bench.apply(moved, np.array([[320.0, 256.0]])) - [320, 256]).max() < 0.05
 
@@ -125,7 +120,7 @@ def test_an_asymmetric_kernel_is_found_and_recentred(bench: Any) -> None:
     spectra = []
     for seed in range(4):
         a = (200 * bench.leaves(SHAPE_HW, seed)).astype(np.float32)
-        spectra.append(pair_spectra(a, kernel_blurred(a, kernel), usable, window_px=window_px_for(SHAPE_HW)))
+        spectra += zone_spectra(a, kernel_blurred(a, kernel), usable, window_px=window_px_for(SHAPE_HW))
     found, shift_xy = kernel_in_gauge(pooled(spectra))
     assert shift_xy == pytest.approx(gauge_centroid_xy(kernel), abs=0.1)
     assert kernel_sigma_px(found) == pytest.approx(kernel_sigma_px(kernel), rel=0.2)
@@ -136,8 +131,8 @@ def test_a_correction_since_resampling_reaches_the_kernel_as_a_phase(bench: Any)
     a = (200 * bench.leaves(SHAPE_HW, 8)).astype(np.float32)
     usable = np.ones(SHAPE_HW, np.bool_)
     b = kernel_blurred(a, bench.gaussian(2.0))
-    moved = np.array([[1.0, 0, 0.75], [0, 1, -0.5], [0, 0, 1]])
-    _, shift_xy = kernel_in_gauge(pair_spectra(a, b, usable, moved=moved, window_px=128))
+    moved = Mapping(np.array([[1.0, 0, 0.75], [0, 1, -0.5], [0, 0, 1]]))
+    _, shift_xy = kernel_in_gauge(pooled(zone_spectra(a, b, usable, moved=moved, window_px=128)))
     assert shift_xy == pytest.approx((-0.75, 0.5), abs=0.05)
 
 
@@ -147,15 +142,17 @@ def test_spectra_without_a_whole_window_are_refused() -> None:
         kernel_in_gauge(Spectra(nothing, nothing, nothing.astype(np.complex128), 0))
 
 
-def test_brightness_is_recovered_from_tile_sums(bench: Any) -> None:
-    truth = Photometric(gain=0.9, vignette=-0.12, offset=7.0)
+@pytest.mark.parametrize("curvature", [0.0, 0.06])
+def test_brightness_is_recovered_beside_a_lamp_that_was_switched_on(bench: Any, curvature: float) -> None:
+    truth = Photometric(gain=0.9, vignette=-0.12, offset=7.0, curvature=curvature)
     a = gaussian_blurred((220 * bench.leaves(SHAPE_HW, 9)).astype(np.float32), 2.0)
     b = truth.apply(a, squared_radius(SHAPE_HW, whole(SHAPE_HW)))
     b[:128, :128] = 200  # a lamp that was switched on
-    found = fit_photometric([tile_fits(a, b, np.ones(SHAPE_HW, np.bool_), tile_px=64)], SHAPE_HW)
+    found = fit_photometric([brightness_samples(a, b, np.ones(SHAPE_HW, np.bool_))], full_scale=255)
     assert found.gain == pytest.approx(truth.gain, abs=2e-3)
     assert found.vignette == pytest.approx(truth.vignette, abs=4e-3)
     assert found.offset == pytest.approx(truth.offset, abs=0.2)
+    assert found.curvature == pytest.approx(truth.curvature, abs=5e-3)
 
 
 def test_masks_shrink_from_holes_and_borders() -> None:

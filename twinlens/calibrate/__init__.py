@@ -1,11 +1,17 @@
 """Floor 4: how camera A's picture maps onto camera B's."""
 
-from twinlens.calibrate.align import AlignedPair, PairIdentity, Passport, align_pair, aligned_a, valid_box
-from twinlens.calibrate.calibrate import Origin, calibrate_session
-from twinlens.calibrate.model import Calibrations, CalibrationSettings, RigCalibration
+from twinlens.calibrate.align import AlignedPair, PairIdentity, align_pair, aligned_a
+from twinlens.calibrate.calibrate import calibrate_session
+from twinlens.calibrate.calibrations import Calibrations
+from twinlens.calibrate.common_box import Grid, valid_box
+from twinlens.calibrate.geometry import Box
+from twinlens.calibrate.model import RigCalibration
+from twinlens.calibrate.passport import Passport
 from twinlens.calibrate.photometric import Photometric
+from twinlens.calibrate.registration import Registration, register
 from twinlens.calibrate.reports import CalibrationReport, DriftReport, StateReport, ZoneReport
-from twinlens.calibrate.resample import Box
+from twinlens.calibrate.settings import CalibrationSettings
+from twinlens.calibrate.taken import Origin
 
 __all__ = [
     "AlignedPair",
@@ -14,15 +20,18 @@ __all__ = [
     "CalibrationSettings",
     "Calibrations",
     "DriftReport",
+    "Grid",
     "Origin",
     "PairIdentity",
     "Passport",
     "Photometric",
+    "Registration",
     "RigCalibration",
     "StateReport",
     "ZoneReport",
     "align_pair",
     "aligned_a",
     "calibrate_session",
+    "register",
     "valid_box",
 ]
