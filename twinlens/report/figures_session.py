@@ -26,7 +26,7 @@ def brightness_curve(state: StateReport) -> Drawing | None:
     rest = brightness_residual(state)
     with figure(6.1, 5.0) as drawn:
         upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
-        upper.plot(a, b, ".", color=INPUT, markersize=4, alpha=0.7, label=f"{len(points)} tiles")
+        upper.plot(a, b, ".", color=INK, markersize=4, alpha=0.55, zorder=3, label=f"{len(points)} tiles")
         everywhere, measured = np.linspace(0, full, 300), np.linspace(a.min(), a.max(), 300)
         upper.plot(everywhere, _fitted(state, everywhere), ":", color=RESTORED, linewidth=1.2)
         upper.plot(measured, _fitted(state, measured), color=RESTORED, label="fitted curve")

@@ -89,6 +89,7 @@ def _page(street: Street, numbers: Mapping[str, Any], figures: Figures) -> str:
         figures=figures,
         most_states=MOST_STATES,
         picture_folder=PICTURE_FOLDER,
+        pictures_beside=bool(street.registration) or any(list(state.named()) for state in figures.states),
         sections=_sections(street),
         calibration_rows=_CALIBRATION_ROWS,
         found_rows=_FOUND_ROWS,
@@ -127,7 +128,8 @@ def _number(value: float | None, digits: int) -> Markup:
     """A number of report.json, rounded; marked, so that a test can find each one there."""
     if value is None or not math.isfinite(value):
         return Markup('<span class="none">–</span>')
-    return Markup('<span class="n">{}</span>').format(f"{value:.{digits}f}")
+    # Adding zero turns -0.0 into 0.0.
+    return Markup('<span class="n">{}</span>').format(f"{round(value, digits) + 0.0:.{digits}f}")
 
 
 def _fill(text: str, *values: Any) -> Markup:

@@ -7,7 +7,7 @@ from twinlens.report.street import RegistrationPictures, Street, Triple
 
 MOST_STATES = 2
 """Mirror states whose overlays and figures are on the page."""
-_MOST_JUDGED = 6
+_MOST_OF_A_VERDICT = 2
 _WORST_FIRST = ("refused", "coarse", "good")
 
 _Item = TypeVar("_Item")
@@ -26,10 +26,15 @@ def middle_triple(triples: Sequence[Triple]) -> Triple:
 
 
 def shown_registrations(street: Street) -> list[RegistrationPictures]:
-    """The first pairs without a verdict, and of those with one an even choice from the worst to the best."""
-    plain = [pictures for pictures in street.registration if pictures.verdict is None]
-    judged = [pictures for pictures in street.registration if pictures.verdict is not None]
-    return plain[:MOST_STATES] + evenly(sorted(judged, key=_badness), _MOST_JUDGED)
+    """The first pairs without a verdict, and the worst and the best of each verdict, refused ones first."""
+    shown = [pictures for pictures in street.registration if pictures.verdict is None][:MOST_STATES]
+    judged = [(pictures.verdict, pictures) for pictures in street.registration if pictures.verdict is not None]
+    given = [verdict.verdict for verdict, _ in judged]
+    for word in dict.fromkeys((*(word for word in _WORST_FIRST if word in given), *given)):
+        alike = [(verdict.residual_px or 0.0, pictures) for verdict, pictures in judged if verdict.verdict == word]
+        alike.sort(key=lambda rated: -rated[0])
+        shown += [pictures for _, pictures in evenly(alike, _MOST_OF_A_VERDICT)]
+    return shown
 
 
 def mirror_states(street: Street) -> list[str]:
@@ -40,11 +45,3 @@ def mirror_states(street: Street) -> list[str]:
     if street.truth is not None and not labels:
         labels = [""]
     return list(dict.fromkeys(labels))
-
-
-def _badness(pictures: RegistrationPictures) -> tuple[int, float]:
-    verdict = pictures.verdict
-    if verdict is None:
-        return len(_WORST_FIRST), 0.0
-    rank = _WORST_FIRST.index(verdict.verdict) if verdict.verdict in _WORST_FIRST else len(_WORST_FIRST)
-    return rank, -(verdict.residual_px or 0.0)
