@@ -118,9 +118,19 @@ def _arrows(axes: Axes, points: NDArray[np.float64], *, spacing_px: float) -> No
     usual = max(float(np.percentile(lengths, 95)), float(lengths.max()) / _LONGEST_SPACINGS)
     if usual == 0:
         return
+    # About their middles and unclipped: one on the border is seen whole.
     arrows = axes.quiver(
-        *points.T, angles="xy", scale_units="xy", scale=usual / spacing_px, color=INK, width=0.003, zorder=3
+        *points.T,
+        angles="xy",
+        scale_units="xy",
+        scale=usual / spacing_px,
+        pivot="mid",
+        color=INK,
+        width=0.003,
+        zorder=3,
+        clip_on=False,
     )
+    arrows.set_in_layout(False)  # or the layout would make room for them anew each time it is drawn
     key_px = float(f"{usual:.1g}")
     axes.quiverkey(arrows, 0.8, 1.04, key_px, f"{key_px:g} px", labelpos="E", coordinates="axes")
 
