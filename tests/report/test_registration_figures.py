@@ -139,3 +139,20 @@ def test_any_name_of_a_pair_can_be_drawn(name: str, state: StateReport) -> None:
     assert drawing is not None
     assert drawing.png().startswith(b"\x89PNG")
     assert drawing.vector().source.startswith("data:image/svg+xml")
+
+
+@pytest.mark.parametrize("shape_hw", [(100, 1600), (1600, 100), (8, 8)])
+def test_frames_of_any_shape_have_a_map(shape_hw: tuple[int, int], state: StateReport) -> None:
+    tiles = tuple((x * shape_hw[1] / 900, y * shape_hw[0] / 700, dx, dy) for x, y, dx, dy in state.tiles)
+    drawing = residual_map(dataclasses.replace(state, shape_hw=shape_hw, tiles=tiles))
+    assert drawing is not None
+    assert drawing.png()
+
+
+@pytest.mark.parametrize("brightness", [((100.0, 90.0),), ((100.0, 90.0),) * 20, ((0.0, 0.0), (255.0, 255.0))])
+def test_few_or_equal_tiles_have_a_brightness_curve(
+    brightness: tuple[tuple[float, float], ...], state: StateReport
+) -> None:
+    drawing = brightness_curve(dataclasses.replace(state, brightness=brightness))
+    assert drawing is not None
+    assert drawing.png()

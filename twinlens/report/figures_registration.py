@@ -49,7 +49,7 @@ def residual_map(state: StateReport) -> Drawing | None:
     height, width = state.shape_hw
     lengths = np.hypot(tiles[:, 2], tiles[:, 3])
     x, y = tiles[int(lengths.argmax()), :2]
-    with figure(6.1, 1.1 + 4.3 * min(1.2, height / width)) as drawn:
+    with figure(6.1, 1.1 + 4.3 * float(np.clip(height / width, 0.5, 1.2))) as drawn:
         axes = drawn.add_subplot(facecolor=_EMPTY)
         cells = _cells(tiles, lengths, state.shape_hw)
         edges_y, edges_x = (
