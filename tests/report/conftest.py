@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from twinlens.calibrate.reports import CalibrationReport, StateReport
+from twinlens.calibrate.reports import CalibrationReport, DriftReport, StateReport, ZoneReport
 from twinlens.capture.capture import CaptureReport
 from twinlens.capture.clock import Skew
 from twinlens.capture.pairing import Gap
@@ -60,8 +60,13 @@ def capture_report() -> CaptureReport:
     )
 
 
-def calibration_report() -> CalibrationReport:
-    state = StateReport(
+def state_report() -> StateReport:
+    """All that a calibration can tell; tiles ask for most in the lower right, and pair 4 has left the session."""
+    rng = np.random.default_rng(11)
+    x, y = rng.uniform(20, 880, 150), rng.uniform(20, 680, 150)
+    a = rng.uniform(10, 240, 200)
+    b = 4.17 + 0.8991 * a + 0.021 * a * (a - 255) / 255 + rng.normal(0, 0.5, 200)
+    return StateReport(
         mirror_state="state0-0.50waves",
         pairs_used=6,
         shape_hw=(700, 900),
@@ -72,14 +77,27 @@ def calibration_report() -> CalibrationReport:
         sigma_px=3.02,
         kernel_px=31,
         gain=0.8991,
-        curvature=0.0,
+        curvature=0.021,
         vignette=-0.0812,
         offset=4.17,
         corner_sigma_px=0.0113,
         seconds=21.4,
         b_from_a=((1.0199, -0.0178, 14.31), (0.0178, 1.0199, -9.62), (1e-7, 2e-7, 1.0)),
+        field="distortion",
+        field_rms_px=0.217,
+        ceiling_db=38.61,
+        zones=tuple(
+            ZoneReport(row, column, 2.9 + 0.05 * row + 0.07 * column, (0.03 * (column - 1), -0.02 * (row - 1)))
+            for row in range(3)
+            for column in range(3)
+        ),
+        tiles=tuple(zip(x.tolist(), y.tolist(), (1e-4 * x).tolist(), (1e-4 * y).tolist(), strict=True)),
+        brightness=tuple(zip(a.tolist(), b.tolist(), strict=True)),
+        drift=tuple(
+            DriftReport(f"roofs {i}", 0.71 if i == 4 else 0.03 + i / 100, 0.041, 1 + i / 1000, flagged=i == 4)
+            for i in range(6)
+        ),
     )
-    return CalibrationReport(states=(state,))
 
 
 def dataset_report() -> DatasetReport:
@@ -154,6 +172,11 @@ def step_report(step: int) -> StepReport:
 
 
 @pytest.fixture(scope="session")
+def state() -> StateReport:
+    return state_report()
+
+
+@pytest.fixture(scope="session")
 def report(street: Street, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole street's page, with report.json beside it."""
     return write_report(street, tmp_path_factory.mktemp("report"))
@@ -164,6 +187,7 @@ def street() -> Street:
     """Every stage walked."""
     sharp = [frame(seed) for seed in range(3)]
     shifted = np.roll(sharp[0], (7, -9), axis=(0, 1))
+    kernel = np.full((9, 9), 1 / 81)
     triple = Triple(
         scene=SCENES[2][0],
         input=blurred(sharp[2]),
@@ -179,8 +203,13 @@ def street() -> Street:
     return Street(
         title="A walk down the street",
         capture=capture_report(),
-        calibration=calibration_report(),
-        registration=(RegistrationPictures("state0-0.50waves", blurred(sharp[0]), shifted, sharp[0]),),
+        calibration=CalibrationReport(states=(state_report(),)),
+        registration=(
+            RegistrationPictures(
+                "state0-0.50waves", blurred(sharp[0]), shifted, sharp[0], kernel_zones=((kernel,) * 3,) * 3
+            ),
+        ),
+        drift_limit_px=0.25,
         truth=truth(),
         dataset=dataset_report(),
         pairs=tuple(

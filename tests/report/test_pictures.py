@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from twinlens.report.gallery import evenly
 from twinlens.report.pictures import (
     Window,
     busiest_window,
@@ -18,6 +17,7 @@ from twinlens.report.pictures import (
     red_cyan,
     reduced,
 )
+from twinlens.report.selection import evenly
 
 RNG_SEED = 5
 

@@ -3,14 +3,17 @@
 import base64
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from twinlens.report.pictures import Shown
+from twinlens.report.street import Ceiling
 from twinlens.restore.evaluate import EvaluationReport, ImageScore
 from twinlens.restore.train import StepReport
 
@@ -30,18 +33,28 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "svg.hashsalt": "twinlens",
+    "text.parse_math": False,  # scenes and mirror states are anybody's text, "$" included
     "xtick.color": "#52606d",
     "ytick.color": "#52606d",
 }
 _CSS_PX_PER_INCH = 96
+_PNG_DPI = 160
 _MOST_ROWS = 40
 
 
 @contextmanager
 def figure(width_in: float, height_in: float) -> Iterator[Figure]:
     """An empty figure in the house's style, of no backend's global state."""
-    with mpl.rc_context(_STYLE):
+    with _house_style():
         yield Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+@contextmanager
+def _house_style() -> Iterator[None]:
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # A name in a script that the bundled font lacks is drawn as boxes; the page around it has it in letters.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def as_vector(drawn: Figure, alt: str) -> Shown:
@@ -51,6 +64,26 @@ def as_vector(drawn: Figure, alt: str) -> Shown:
     width_in, height_in = drawn.get_size_inches()
     source = f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}"
     return Shown(source, alt, round(width_in * _CSS_PX_PER_INCH), round(height_in * _CSS_PX_PER_INCH))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that a page shows as vectors and a folder keeps as PNG, and what it says in words."""
+
+    drawn: Figure
+    alt: str
+
+    def vector(self) -> Shown:
+        """As an SVG data URI."""
+        with _house_style():
+            return as_vector(self.drawn, self.alt)
+
+    def png(self) -> bytes:
+        """As the bytes of a PNG file."""
+        stream = io.BytesIO()
+        with _house_style():
+            self.drawn.savefig(stream, format="png", dpi=_PNG_DPI)
+        return stream.getvalue()
 
 
 def loss_curve(training: Sequence[StepReport]) -> Shown:
@@ -88,8 +121,13 @@ def validation_curve(training: Sequence[StepReport]) -> Shown | None:
         return as_vector(drawn, f"Validation PSNR over the steps; the best is {best:.2f} dB at step {best_step}.")
 
 
-def score_chart(evaluation: EvaluationReport) -> Shown:
-    """Input, baselines and restored PSNR of each test frame, one row each, the worst input at the bottom."""
+def score_chart(evaluation: EvaluationReport, ceilings: Sequence[Ceiling] = ()) -> Shown:
+    """Input, baselines and restored PSNR of each test frame, one row each, the worst input at the bottom.
+
+    Args:
+        evaluation: the scores.
+        ceilings: what registration lets a perfect restoration reach, as vertical lines.
+    """
     images = sorted(evaluation.images, key=lambda image: image.input.psnr_db)
     # Where there are too many rows to read, every k-th is shown; the table holds all.
     images = images[:: -(-len(images) // _MOST_ROWS)]
@@ -104,10 +142,12 @@ def score_chart(evaluation: EvaluationReport) -> Shown:
             scores = [_psnr_of(image, baseline.method) for image in images]
             axes.plot(scores, rows, marker, color=BASELINE, markersize=5, label=baseline.method)
         axes.plot(after, rows, "o", color=RESTORED, label="restored")
+        for ceiling, line in zip(ceilings, ("--", "-.", ":"), strict=False):
+            axes.axvline(ceiling.psnr_db, color=INK, linestyle=line, linewidth=1.2, label=ceiling.title)
         axes.set_yticks(rows, [image.scene for image in images])
         axes.set(xlabel="PSNR against the target (dB), more is better", ylim=(-0.7, len(images) - 0.3))
         axes.grid(visible=False, axis="y")
-        drawn.legend(loc="outside upper left", ncols=6)
+        drawn.legend(loc="outside upper left", ncols=4)
         return as_vector(
             drawn, "PSNR of input, baseline and restored picture for each test frame, as in the table."
         )

@@ -12,15 +12,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from twinlens.report.figures import loss_curve, score_chart, validation_curve
-from twinlens.report.figures_registration import error_map, kernels
-from twinlens.report.gallery import MOST_STATES, gallery
+from twinlens.report.gallery import gallery
 from twinlens.report.numbers import report_numbers
+from twinlens.report.picture_files import write_registration_files
 from twinlens.report.pictures import Shown
+from twinlens.report.selection import MOST_STATES
+from twinlens.report.state_figures import StateFigures, state_figures
 from twinlens.report.street import Street
 from twinlens.restore.metrics import PROTOCOL
 from twinlens.storage import sealed, write_artefact
 
 SCHEMA, SCHEMA_VERSION = "twinlens.report", "1.0.0"
+PICTURE_FOLDER = "registration"
+"""Beside the page: registration's figures and overlays as PNG files."""
 
 _CALIBRATION_ROWS = (
     ("pairs_used", "Pairs used", 0),
@@ -28,12 +32,20 @@ _CALIBRATION_ROWS = (
     ("residual_p95_px", "Residual, p95 (px)", 3),
     ("tile_ncc", "Correlation of tiles, median", 3),
     ("corner_sigma_px", "Uncertainty of the corners (px)", 4),
+    ("field", "Beyond a homography", None),
+    ("field_rms_px", "Root mean square of that (px)", 3),
+    ("ceiling_db", "Score ceiling (dB)", 2),
     ("sigma_px", "Blur, second moment (px)", 2),
     ("kernel_px", "Width of the blur kernel (px)", 0),
     ("gain", "Gain of B against A", 4),
+    ("curvature", "Curvature, share of full scale", 4),
     ("vignette", "Change of the gain in the corners", 4),
     ("offset", "Offset (grey levels)", 2),
     ("seconds", "Time (s)", 1),
+)
+_FOUND_ROWS = (
+    ("largest_residual_px", "Residual, largest of the tiles (px)", 3),
+    ("brightness_rms", "Brightness left, root mean square (grey levels)", 2),
 )
 
 
@@ -41,25 +53,28 @@ _CALIBRATION_ROWS = (
 class Figures:
     """Every plot of a report."""
 
-    error_map: Shown | None
-    kernels: tuple[Shown, ...]
+    states: tuple[StateFigures, ...]
     loss: Shown | None
     validation: Shown | None
     scores: Shown | None
 
 
 def write_report(street: Street, out: Path) -> Path:
-    """Write `report.json` and then `report.html` into the folder `out`; returns the page's path."""
-    numbers = report_numbers(street)
-    page = _page(street, numbers)
+    """Write `report.json`, `report.html` and registration's pictures into the folder `out`.
+
+    The pictures are PNG files in its folder "registration". Returns the page's path.
+    """
+    numbers, figures = report_numbers(street), _figures(street)
+    page = _page(street, numbers, figures)
     write_artefact(out / "report.json", SCHEMA, SCHEMA_VERSION, numbers)
+    write_registration_files(street, figures.states, out / PICTURE_FOLDER)
     path = out / "report.html"
     with sealed(path) as part:
         part.write_text(page, encoding="utf-8")
     return path
 
 
-def _page(street: Street, numbers: Mapping[str, Any]) -> str:
+def _page(street: Street, numbers: Mapping[str, Any], figures: Figures) -> str:
     environment = Environment(
         loader=PackageLoader("twinlens.report"),
         autoescape=True,
@@ -71,33 +86,29 @@ def _page(street: Street, numbers: Mapping[str, Any]) -> str:
     return environment.get_template("report.html").render(
         numbers=numbers,
         gallery=gallery(street),
-        figures=_figures(street),
-        registrations_given=len(street.registration),
+        figures=figures,
+        most_states=MOST_STATES,
+        picture_folder=PICTURE_FOLDER,
+        pictures_beside=bool(street.registration) or any(list(state.named()) for state in figures.states),
         sections=_sections(street),
         calibration_rows=_CALIBRATION_ROWS,
+        found_rows=_FOUND_ROWS,
         protocol=street.evaluation.protocol if street.evaluation else PROTOCOL,
     )
 
 
 def _figures(street: Street) -> Figures:
     return Figures(
-        error_map=error_map(street.truth) if street.truth else None,
-        kernels=_kernels(street),
+        states=tuple(state_figures(street)),
         loss=loss_curve(street.training) if street.training else None,
         validation=validation_curve(street.training) if street.training else None,
-        scores=score_chart(street.evaluation) if street.evaluation and street.evaluation.images else None,
+        scores=_scores(street),
     )
 
 
-def _kernels(street: Street) -> tuple[Shown, ...]:
-    """One plot for each mirror state shown; the simulated truth is that of the first."""
-    true = street.truth.true_kernel_b if street.truth else None
-    found = [(pictures.kernel, pictures.mirror_state) for pictures in street.registration[:MOST_STATES]]
-    drawn = [
-        kernels(kernel, true if index == 0 else None, mirror_state=state if len(found) > 1 else "")
-        for index, (kernel, state) in enumerate(found or [(None, "")])
-    ]
-    return tuple(plot for plot in drawn if plot is not None)
+def _scores(street: Street) -> Shown | None:
+    evaluation = street.evaluation
+    return score_chart(evaluation, street.ceilings) if evaluation and evaluation.images else None
 
 
 def _sections(street: Street) -> list[tuple[str, str]]:
@@ -117,7 +128,8 @@ def _number(value: float | None, digits: int) -> Markup:
     """A number of report.json, rounded; marked, so that a test can find each one there."""
     if value is None or not math.isfinite(value):
         return Markup('<span class="none">–</span>')
-    return Markup('<span class="n">{}</span>').format(f"{value:.{digits}f}")
+    # Adding zero turns -0.0 into 0.0.
+    return Markup('<span class="n">{}</span>').format(f"{round(value, digits) + 0.0:.{digits}f}")
 
 
 def _fill(text: str, *values: Any) -> Markup:

@@ -7,8 +7,8 @@ import numpy as np
 
 from twinlens.pixels import Mono, Picture
 from twinlens.report.figures import figure
-from twinlens.report.gallery import middle_triple
 from twinlens.report.pictures import busiest_window, checkerboard, eight_bit
+from twinlens.report.selection import middle_triple
 from twinlens.report.street import Street, Triple
 from twinlens.storage import sealed
 
@@ -48,16 +48,16 @@ def write_readme_picture(street: Street, path: Path) -> Path:
 
 
 def _panels(street: Street) -> list[_Panel]:
-    bit_depth = street.dataset.bit_depth if street.dataset else 8
+    bit_depth = street.bit_depth
     if street.triples:
         triple = middle_triple(street.triples)
         panels = _pair_panels(
             triple.target, triple.input, bit_depth, b_note=f"{triple.input_psnr_db:.1f} dB against A"
         )
         return [*panels, _restored_panel(triple, bit_depth)]
-    if street.registration:
-        pictures = street.registration[0]
-        return _pair_panels(pictures.a_registered, pictures.b, bit_depth, b_note="blurred by the mirror")
+    for pictures in street.registration:
+        if pictures.a_registered is not None:
+            return _pair_panels(pictures.a_registered, pictures.b, bit_depth, b_note="blurred by the mirror")
     raise ValueError("a picture for the README needs a restored or a registered frame; this street has neither")
 
 

@@ -1,6 +1,6 @@
 """What a report page is made from: the stage reports and a few pictures. No floor below knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,15 +13,34 @@ from twinlens.restore.train import StepReport
 
 
 @dataclass(frozen=True)
+class PairVerdict:
+    """What was decided about one pair, and why."""
+
+    name: str
+    verdict: str
+    """"good", "coarse" or "refused"."""
+    reason: str
+    residual_px: float | None
+    overlap: float | None
+    """Share of B's frame that A covers, 0..1."""
+
+
+@dataclass(frozen=True)
 class RegistrationPictures:
-    """One pair on B's grid before and after registration, as whole grey frames of one size."""
+    """One pair on B's grid before and after registration, as whole grey frames."""
 
     mirror_state: str
     b: Mono
     a_unregistered: Mono
-    a_registered: Mono
+    """Where it differs from B in size, it is cut or filled up with black at the right and the bottom."""
+    a_registered: Mono | None
+    """As large as B; None where registration was refused."""
     kernel: Kernel | None = None
     """The blur from A to B that calibration found."""
+    kernel_zones: tuple[tuple[Kernel, ...], ...] = ()
+    """The same in 3 rows x 3 columns of B's frame, where the blur changes over it."""
+    verdict: PairVerdict | None = None
+    """What was decided about this pair, where pairs are judged one by one."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,14 @@ class Triple:
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """PSNR that a perfect restoration could reach, given how well A lies on B."""
+
+    title: str
+    psnr_db: float
+
+
+@dataclass(frozen=True)
 class Street:
     """Everything one report tells, stage by stage; a stage that was not walked is None."""
 
@@ -76,6 +103,8 @@ class Street:
     calibration: CalibrationReport | None = None
     registration: tuple[RegistrationPictures, ...] = ()
     truth: RegistrationTruth | None = None
+    drift_limit_px: float | None = None
+    """The departure beyond which calibration flags a pair."""
     dataset: DatasetReport | None = None
     pairs: tuple[PairPictures, ...] = ()
     training: tuple[StepReport, ...] = ()
@@ -86,3 +115,34 @@ class Street:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Stage name -> every setting used."""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits that a grey level of the street's pictures uses."""
+        if self.dataset is not None:
+            return self.dataset.bit_depth
+        if self.calibration is not None and self.calibration.states:
+            return max(state.bit_depth for state in self.calibration.states)
+        brightest = max((int(pictures.b.max()) for pictures in self.registration), default=0)
+        return max(8, brightest.bit_length())
+
+    @property
+    def ceilings(self) -> tuple[Ceiling, ...]:
+        """What registration lets a score reach; of more than three mirror states the lowest and the highest."""
+        states = self.calibration.states if self.calibration else ()
+        known = [(s.ceiling_db, s.mirror_state) for s in states if s.ceiling_db is not None]
+        if len(known) > 3:
+            return Ceiling("lowest ceiling", min(known)[0]), Ceiling("highest ceiling", max(known)[0])
+        named = len(known) > 1
+        return tuple(Ceiling(f"ceiling, {label}" if named else "ceiling", psnr) for psnr, label in known)
+
+
+def registration_street(
+    report: CalibrationReport,
+    pictures: Sequence[RegistrationPictures],
+    *,
+    title: str,
+    drift_limit_px: float | None = None,
+) -> Street:
+    """What `write_report` needs for a page about a calibration alone."""
+    return Street(title=title, calibration=report, registration=tuple(pictures), drift_limit_px=drift_limit_px)
