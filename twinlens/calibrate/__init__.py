@@ -2,9 +2,10 @@
 
 from twinlens.calibrate.align import AlignedPair, PairIdentity, Passport, align_pair, aligned_a, valid_box
 from twinlens.calibrate.calibrate import Origin, calibrate_session
+from twinlens.calibrate.corrections import Conditions, Corrections, MeasuredCamera, measure_correction
 from twinlens.calibrate.model import Calibrations, CalibrationSettings, RigCalibration
 from twinlens.calibrate.photometric import Photometric
-from twinlens.calibrate.reports import CalibrationReport, DriftReport, StateReport, ZoneReport
+from twinlens.calibrate.reports import CalibrationReport, DriftReport, EmvaReport, StateReport, ZoneReport
 from twinlens.calibrate.resample import Box
 
 __all__ = [
@@ -13,7 +14,11 @@ __all__ = [
     "CalibrationReport",
     "CalibrationSettings",
     "Calibrations",
+    "Conditions",
+    "Corrections",
     "DriftReport",
+    "EmvaReport",
+    "MeasuredCamera",
     "Origin",
     "PairIdentity",
     "Passport",
@@ -24,5 +29,6 @@ __all__ = [
     "align_pair",
     "aligned_a",
     "calibrate_session",
+    "measure_correction",
     "valid_box",
 ]

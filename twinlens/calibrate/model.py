@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.calibrate.corrections import Corrections
+from twinlens.calibrate.corrections_file import read_corrections, write_corrections
 from twinlens.calibrate.photometric import Photometric
 from twinlens.calibrate.reports import CalibrationReport, StateReport
 from twinlens.errors import CalibrationError, SettingsError
@@ -92,6 +94,8 @@ class Calibrations:
     """A rig's calibration: one entry per mirror state; lives in `calibration.json`."""
 
     states: tuple[RigCalibration, ...]
+    corrections: Corrections | None = None
+    """What both cameras' raw frames need before anything else; None where no dark series was recorded."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,15 +118,19 @@ class Calibrations:
 
     def report(self) -> CalibrationReport:
         """The numbers of every mirror state."""
-        return CalibrationReport(tuple(_state_report(state) for state in self.states))
+        cameras = self.corrections.reports if self.corrections is not None else ()
+        return CalibrationReport(tuple(_state_report(state) for state in self.states), cameras)
 
     def as_fields(self) -> dict[str, Any]:
         """Plain values, as the file holds them."""
         return {"mirror_states": [_plain(state) for state in self.states]}
 
     def write(self, path: Path) -> None:
-        """Write one JSON file that a person can read and diff."""
-        write_artefact(path, SCHEMA, SCHEMA_VERSION, self.as_fields())
+        """Write one JSON file that a person can read and diff, and beside it the maps of corrections."""
+        fields = self.as_fields()
+        if self.corrections is not None:
+            fields["corrections"] = write_corrections(path, self.corrections)
+        write_artefact(path, SCHEMA, SCHEMA_VERSION, fields)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -133,7 +141,9 @@ class Calibrations:
         """
         found = read_artefact(path, SCHEMA, SCHEMA_VERSION, error=CalibrationError)
         try:
-            return cls(tuple(_state(entry) for entry in found["mirror_states"]))
+            states = tuple(_state(entry) for entry in found["mirror_states"])
+            maps = found.get("corrections")
+            return cls(states, None if maps is None else read_corrections(path, maps))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, SettingsError) as cause:
             raise CalibrationError(
                 f"{path} lacks or misstates {cause}",
