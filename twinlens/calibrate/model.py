@@ -12,6 +12,7 @@ from twinlens.calibrate.corrections import Corrections
 from twinlens.calibrate.corrections_file import read_corrections, write_corrections
 from twinlens.calibrate.photometric import Photometric
 from twinlens.calibrate.reports import CalibrationReport, StateReport
+from twinlens.corrections import RigCorrections
 from twinlens.errors import CalibrationError, SettingsError
 from twinlens.pixels import Homography, Kernel
 from twinlens.settings import Settings
@@ -101,6 +102,11 @@ class Calibrations:
     def labels(self) -> tuple[str, ...]:
         """The mirror states it knows."""
         return tuple(state.mirror_state for state in self.states)
+
+    @property
+    def maps(self) -> RigCorrections | None:
+        """The maps of its corrections, which every frame needs before this calibration fits it."""
+        return None if self.corrections is None else self.corrections.maps
 
     def of(self, mirror_state: str) -> RigCalibration:
         """The entry of one mirror state.
