@@ -70,7 +70,7 @@ def uniformity(frames: Iterator[Any]) -> float:
 
 
 @CAMERAS
-@pytest.mark.parametrize("exposure_us", [10_000.0, 4000.0])
+@pytest.mark.parametrize("exposure_us", [10_000.0, 6000.0])
 def test_a_corrected_field_is_uniform_to_half_a_percent(
     camera: CameraRole, bit_depth: int, exposure_us: float
 ) -> None:
@@ -79,7 +79,8 @@ def test_a_corrected_field_is_uniform_to_half_a_percent(
     before = uniformity(iter(flats))
     after = uniformity(found.correction.apply(flat, bit_depth=bit_depth) for flat in flats)
     assert before > 0.015
-    # 64 flats leave 0.16 % of their photon noise in the map, 128 corrected ones 0.11 % (0.17 % when darker).
+    # 64 flats leave 0.16 % of photon noise in the map, 128 corrected ones 0.12 to 0.15 %. Away from the level of
+    # the flats, 8 bits add their rounding of the dark level: 0.29 of 90 grey levels.
     assert after < 0.005
 
 

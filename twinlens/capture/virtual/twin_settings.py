@@ -1,6 +1,7 @@
 """The rig that a twin simulates, in numbers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from twinlens.errors import SettingsError
 from twinlens.settings import Settings
@@ -74,3 +75,7 @@ class TwinSettings(Settings):
             )
         if not self.rms_waves:
             raise SettingsError("the twin has no mirror state", hint="give rms_waves at least one value")
+
+
+UNEVEN: dict[str, Any] = {"dsnu_dn": 0.5, "prnu_percent": 1.0, "hot_pixels": 200, "dead_pixels": 50}
+"""A fixed pattern as CMOS sensors of five megapixels have: plausible, not measured."""
