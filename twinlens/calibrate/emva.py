@@ -1,4 +1,4 @@
-"""A camera's figures by photon transfer, after EMVA Standard 1288, Release 3.1 (linear cameras).
+"""A camera's figures by photon transfer, after EMVA Standard 1288, Release 4.0 Linear (equations by number).
 
 mu is a mean, sigma^2 a variance in time, s^2 one over the field; y are grey levels (DN). Where a lens stands in
 front of the sensor the standard does not hold to the letter: what is done instead is said at each figure.
@@ -12,9 +12,9 @@ import numpy as np
 from twinlens.pixels import Mask, MonoFloat
 
 QUANTISATION_VARIANCE = 1 / 12
-"""sigma_q^2 in DN^2: rounding to whole grey levels (EMVA 1288 R3.1, section 2.4)."""
+"""sigma_q^2 in DN^2: rounding to whole grey levels."""
 HIDDEN_VARIANCE = 0.24
-"""Below this sigma_y.dark^2 in DN^2, rounding decides what is seen, and only a bound can be told (section 6.6)."""
+"""Below this sigma_y.dark^2 in DN^2, rounding decides what is seen, and only a bound can be told."""
 LOCAL_PX = 11
 """Side of the box whose mean counts as a pixel's surroundings."""
 
@@ -24,9 +24,9 @@ def system_gain_dn_per_e(
 ) -> float | None:
     """K: grey levels per electron, the slope of the photon transfer curve between its two points.
 
-    EMVA 1288 R3.1, equation 9: sigma_y^2 = K^2 sigma_d^2 + sigma_q^2 + K (mu_y - mu_y.dark). sigma_q^2 is taken
-    off both points; where the dark one holds no more than that, its read noise counts as none. None if no light
-    tells.
+    The model is sigma_y^2 = K^2 sigma_d^2 + sigma_q^2 + K (mu_y - mu_y.dark); equation 50 fits K through many
+    levels, here there are two. sigma_q^2 is taken off both; where the dark one holds no more than that, its read
+    noise counts as none. None if no light tells.
 
     Args:
         dark_mean: mu_y.dark in grey levels.
@@ -40,14 +40,14 @@ def system_gain_dn_per_e(
 
 
 def read_noise_dn(dark_variance: float) -> tuple[float, bool]:
-    """Read noise in grey levels, K sigma_d of equation 9, and whether it is only an upper bound."""
+    """Read noise in grey levels, K sigma_d by equation 53, and whether it is only an upper bound."""
     is_bound = dark_variance < HIDDEN_VARIANCE
     seen = HIDDEN_VARIANCE if is_bound else dark_variance
     return math.sqrt(seen - QUANTISATION_VARIANCE), is_bound
 
 
 def dsnu_dn(dark: MonoFloat, good: Mask, *, noise_variance: float) -> float:
-    """DSNU in grey levels: s_y.dark of the mean dark frame (section 4), here over good pixels only.
+    """DSNU in grey levels: s_y.dark of the mean dark frame (equations 36 and 66), here over good pixels only.
 
     Args:
         dark: (h, w) mean dark frame.
@@ -58,10 +58,10 @@ def dsnu_dn(dark: MonoFloat, good: Mask, *, noise_variance: float) -> float:
 
 
 def prnu_percent(gain: MonoFloat, good: Mask, *, noise_variance: float) -> float:
-    """PRNU in percent: s_y.flat over (mu_y - mu_y.dark) once the dark frame is taken off (section 4).
+    """PRNU in percent: s over (mu_y - mu_y.dark) of a flat with the dark frame taken off (equations 36 and 67).
 
-    The mean of a pixel's surroundings is taken off first, because a flat through a lens carries its vignette; the
-    1/121 of white variance that goes with it is given back.
+    A flat through a lens carries its vignette, so the mean of a pixel's surroundings is taken off, too, in place
+    of the high-pass filter of section 8.1; the 1/121 of white variance that goes with it is given back.
 
     Args:
         gain: (h, w) response to light, 1 in the median; finite in defects, too.
@@ -75,5 +75,8 @@ def prnu_percent(gain: MonoFloat, good: Mask, *, noise_variance: float) -> float
 
 
 def dynamic_range_db(full_scale_dn: float, noise_dn: float) -> float | None:
-    """Grey levels above darkness against the read noise; None where there is no noise."""
+    """Grey levels above darkness against the read noise, in dB; None where there is no noise.
+
+    The standard divides by the light of a signal-to-noise ratio of 1, so that its figure is a little smaller.
+    """
     return 20 * math.log10(full_scale_dn / noise_dn) if noise_dn > 0 and full_scale_dn > 0 else None

@@ -62,8 +62,8 @@ class FrameSeries:
     def temporal_variance(self) -> float:
         """Mean over pixels of the variance in time, in grey levels squared, rounding to whole levels included.
 
-        From differences of successive frames, so that a lamp that drifts as a whole does not count as noise.
-        Needs two frames.
+        From differences of successive frames, as EMVA 1288 R4.0 Linear, equation 18, takes it from two, so that a
+        lamp that drifts as a whole does not count as noise. Needs two frames.
         """
         if self.count < 2:
             raise ValueError(f"{self.count} frames have no variance in time; 2 are needed")
