@@ -23,7 +23,7 @@ from twinlens.dataset import DatasetSettings, PairedDataset
 from twinlens.errors import CorrectionError
 from twinlens.handover import build_from_sessions, calibrate_sessions
 from twinlens.picture_files import read_picture, save_picture
-from twinlens.restore.checkpoint import load_checkpoint
+from twinlens.restore.checkpoint import load_checkpoint, write_checkpoint
 from twinlens.restore.restorer import Restorer
 from twinlens.restore.train import BEST, TrainSettings, train
 from twinlens.session_corrections import corrections_of
@@ -208,6 +208,27 @@ def test_image_files_are_corrected_only_when_asked(
     capsys.readouterr()
     assert run([*small[:-1], str(tmp_path / "none"), "--correct"]) == 1
     assert "400x200 px" in capsys.readouterr().err
+
+
+def test_a_session_of_another_gain_is_told_when_it_is_restored(
+    walked: Walked, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    louder = record(tmp_path / "louder", [replace(one, gain_db=6.0) for one in SCENE_SERIES])
+    where = ["restore", str(louder.folder), "-c", str(walked.checkpoint), "-o", str(tmp_path / "out")]
+    with caplog.at_level(logging.WARNING):
+        assert run(where) == 0
+    told = [one.getMessage() for one in caplog.records if one.name == "twinlens.capture.corrected"]
+    assert told == ["session_louder was recorded at 6.0 dB, the dark series at 0.0 dB: dark levels differ"]
+
+
+def test_asking_for_a_correction_that_was_never_made_is_refused(
+    walked: Walked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = tmp_path / "bare.safetensors"
+    write_checkpoint(bare, replace(load_checkpoint(walked.checkpoint), correction=None))
+    where = ["restore", str(walked.session.folder), "-c", str(bare), "-o", str(tmp_path / "out"), "--correct"]
+    assert run(where) == 1
+    assert "holds no correction" in capsys.readouterr().err
 
 
 def test_the_calibrate_verb_shows_both_cameras_figures(

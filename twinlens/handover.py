@@ -24,6 +24,7 @@ from twinlens.calibrate import (
     calibrate_session,
     valid_box,
 )
+from twinlens.capture.corrected import corrected, warn_of_other_gain
 from twinlens.capture.session import MANIFEST, Session, SessionPairs
 from twinlens.corrections import RigCorrections
 from twinlens.dataset.build import DatasetSettings, build_dataset
@@ -32,7 +33,7 @@ from twinlens.dataset.splits import split_scenes
 from twinlens.dataset.summary import DatasetReport
 from twinlens.errors import CalibrationError, DatasetError
 from twinlens.pixels import Mono
-from twinlens.session_corrections import corrected, corrections_of, warn_of_other_gain
+from twinlens.session_corrections import corrections_of
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ def build_from_sessions(
     split_scenes(scene_counts, ratios=settings.ratios, seed=settings.seed, assignment=settings.assignment)
     box = valid_box(*used)
     if calibrations.maps is not None:
-        warn_of_other_gain(sessions, calibrations.maps)
+        warn_of_other_gain(sessions, calibrations.maps.b)
     return build_dataset(
         _counted(_aligned(pairs, calibrations, box, on_reject), on_pair),
         out,

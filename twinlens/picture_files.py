@@ -48,6 +48,11 @@ def degraded_pictures(sources: Sequence[Path]) -> list[DegradedPicture]:
     return found
 
 
+def sessions_among(sources: Sequence[Path]) -> list[Session]:
+    """Those of the sources that are sessions."""
+    return [Session(source) for source in sources if (source / MANIFEST).is_file()]
+
+
 def require_new(paths: Iterable[Path]) -> None:
     """Raise `RestoreError` if one of the files exists already, a source picture perhaps."""
     there = [path for path in paths if path.exists()]

@@ -1,22 +1,20 @@
-"""Sessions' dark and flat series as corrections, and their frames corrected, on the way to calibrate and build."""
+"""Sessions' dark and flat series as both cameras' corrections, on the way from capture to calibrate."""
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twinlens.calibrate.corrections import Conditions, Corrections, MeasuredCamera, correction_from
 from twinlens.calibrate.series import FrameSeries
+from twinlens.capture.corrected import SAME_GAIN_DB
 from twinlens.capture.frame import CameraRole, FramePair, FrameRecord
 from twinlens.capture.manifest import SeriesKind
 from twinlens.capture.session import Session
-from twinlens.corrections import RigCorrections
 from twinlens.errors import CorrectionError
-from twinlens.pixels import Mono
 
 log = logging.getLogger(__name__)
 
-_SAME_GAIN_DB = 0.05
 _LIKE_EXPOSURE = 2.0
 """Within this factor the dark level of one exposure serves another."""
 
@@ -46,33 +44,6 @@ def corrections_of(
         )
     on_step("measuring dark, gain and defect maps")
     return Corrections(_measured("a", dark, flat), _measured("b", dark, flat))
-
-
-def corrected(pair: FramePair, maps: RigCorrections | None) -> tuple[Mono, Mono]:
-    """A's and B's pixels of a pair, corrected where there are maps.
-
-    Raises:
-        CorrectionError: the maps are of another frame size or bit depth.
-    """
-    if maps is None:
-        return pair.a.pixels, pair.b.pixels
-    return (
-        maps.a.apply(pair.a.pixels, bit_depth=pair.a.bit_depth),
-        maps.b.apply(pair.b.pixels, bit_depth=pair.b.bit_depth),
-    )
-
-
-def warn_of_other_gain(sessions: Iterable[Session], maps: RigCorrections) -> None:
-    """Tell of sessions whose scenes were taken at another gain than the maps: their dark levels are others."""
-    for session in sessions:
-        pairs = session.pairs()
-        if len(pairs) and abs(pairs[0].b.record.gain_db - maps.b.gain_db) > _SAME_GAIN_DB:
-            log.warning(
-                "%s was recorded at %.1f dB, the dark series at %.1f dB: dark levels differ",
-                session.id,
-                pairs[0].b.record.gain_db,
-                maps.b.gain_db,
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +88,7 @@ def _scene_record(sessions: Sequence[Session]) -> FrameRecord:
 
 
 def _at_gain(series: list[_PairSeries], scenes: FrameRecord, kind: SeriesKind) -> list[_PairSeries]:
-    found = [one for one in series if abs(one.records["a"].gain_db - scenes.gain_db) <= _SAME_GAIN_DB]
+    found = [one for one in series if abs(one.records["a"].gain_db - scenes.gain_db) <= SAME_GAIN_DB]
     if series and not found:
         seen = ", ".join(sorted({f"{one.records['a'].gain_db:g}" for one in series}))
         raise CorrectionError(

@@ -126,12 +126,15 @@ def restore(
     A session's frames are raw: they are corrected as the training frames were. Image files are taken as they are;
     where they are raw whole frames of camera B, say --correct.
     """
+    from twinlens.capture.corrected import warn_of_other_gain
     from twinlens.errors import RestoreError
-    from twinlens.picture_files import degraded_pictures, require_new, save_picture
+    from twinlens.picture_files import degraded_pictures, require_new, save_picture, sessions_among
     from twinlens.restore.checkpoint import load_checkpoint
     from twinlens.restore.restorer import Restorer, RestoreSettings
 
     restorer = Restorer.from_checkpoint(load_checkpoint(checkpoint), settings=RestoreSettings(device=device))
+    if restorer.correction is not None and correct is not False:
+        warn_of_other_gain(sessions_among(sources), restorer.correction)
     if correct and restorer.correction is None:
         raise RestoreError(
             f"{checkpoint} holds no correction: its training frames were raw",
