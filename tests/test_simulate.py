@@ -6,7 +6,7 @@ import pytest
 from twinlens.capture.virtual.faults import Faults
 from twinlens.cli import run
 from twinlens.errors import SettingsError
-from twinlens.verbs.simulate import parse_faults
+from twinlens.verbs.simulate import _source, parse_faults
 
 
 def test_faults_are_read_for_each_camera():
@@ -46,3 +46,11 @@ def test_wrong_options_end_before_anything_is_rendered(capsys: pytest.CaptureFix
     assert "known are" in capsys.readouterr().err
     assert run(["simulate", "--fault", "a:drop=2"]) == 1
     assert "between 0 and 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("uneven", [True, False])
+def test_an_uneven_sensor_is_simulated_when_asked_for(uneven):
+    chosen = {"seed": 3, "loop": False, "rms_waves": (0.2,), "uneven": uneven}
+    settings = _source(chosen)
+    assert (settings.seed, settings.rms_waves) == (3, (0.2,))
+    assert (settings.prnu_percent > 0, settings.dsnu_dn > 0, settings.hot_pixels > 0) == (uneven,) * 3

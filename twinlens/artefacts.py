@@ -54,7 +54,9 @@ def _dataset(path: Path) -> dict[str, Any]:
 def _checkpoint(path: Path) -> dict[str, Any]:
     from twinlens.restore.checkpoint import load_checkpoint  # noqa: PLC0415 - brings torch
 
-    return load_checkpoint(path).card.as_dict()
+    checkpoint = load_checkpoint(path)
+    correction = checkpoint.correction
+    return {**checkpoint.card.as_dict(), "correction": None if correction is None else correction.facts()}
 
 
 def _json(path: Path) -> tuple[str, dict[str, Any]]:

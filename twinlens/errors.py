@@ -3,7 +3,7 @@
     TwinlensError(message, hint)
     ├─ SettingsError
     ├─ CaptureError ── CameraNotFoundError · CameraLostError · FrameTimeoutError · HostLimitError · SessionError
-    ├─ CalibrationError ── TooFewMatchesError · DegenerateGeometryError · PoorFitError
+    ├─ CalibrationError ── TooFewMatchesError · DegenerateGeometryError · PoorFitError · CorrectionError
     ├─ DatasetError ── FormatError · CorruptError · SplitLeakError
     └─ RestoreError ── CheckpointError · UnknownNetworkError · TrainingDivergedError
 
@@ -70,6 +70,10 @@ class DegenerateGeometryError(CalibrationError):
 
 class PoorFitError(CalibrationError):
     """A mapping was found, and the images contradict it."""
+
+
+class CorrectionError(CalibrationError):
+    """Dark, gain and defect maps could not be measured, or are not those of the frames."""
 
 
 class DatasetError(TwinlensError):

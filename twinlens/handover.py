@@ -24,29 +24,32 @@ from twinlens.calibrate import (
     calibrate_session,
     valid_box,
 )
+from twinlens.capture.corrected import corrected, warn_of_other_gain
 from twinlens.capture.session import MANIFEST, Session, SessionPairs
+from twinlens.corrections import RigCorrections
 from twinlens.dataset.build import DatasetSettings, build_dataset
 from twinlens.dataset.schema import MirrorStateRecord, Provenance, Source
 from twinlens.dataset.splits import split_scenes
 from twinlens.dataset.summary import DatasetReport
 from twinlens.errors import CalibrationError, DatasetError
 from twinlens.pixels import Mono
+from twinlens.session_corrections import corrections_of
 
 log = logging.getLogger(__name__)
 
 
 class ArrayPairs(Sequence[tuple[Mono, Mono]]):
-    """A session's pairs as bare (a, b) arrays, read from disk when indexed."""
+    """A session's pairs as bare (a, b) arrays, read from disk and corrected when indexed."""
 
-    def __init__(self, pairs: SessionPairs) -> None:
+    def __init__(self, pairs: SessionPairs, maps: RigCorrections | None = None) -> None:
         self._pairs = pairs
+        self._maps = maps
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __getitem__(self, index: int) -> tuple[Mono, Mono]:  # type: ignore[override]
-        pair = self._pairs[index]
-        return pair.a.pixels, pair.b.pixels
+        return corrected(self._pairs[index], self._maps)
 
 
 def calibrate_sessions(
@@ -57,6 +60,9 @@ def calibrate_sessions(
 ) -> Calibrations:
     """One calibration per mirror state, pooled over all sessions and spread over their scenes.
 
+    Where a session holds a dark series, and perhaps a flat one, all frames are corrected by it first, and the
+    corrections become part of the calibration.
+
     Raises:
         CalibrationError: the sessions do not fit together, or their pictures determine no good mapping.
     """
@@ -65,6 +71,8 @@ def calibrate_sessions(
     labels = _labels(sessions)
     if not labels:
         raise CalibrationError("the sessions hold no complete pair", hint="record at least one pair")
+    corrections = corrections_of(sessions, on_step=on_step)
+    maps = corrections.maps if corrections is not None else None
     states = []
     for label in labels:
         pairs = joined_pairs(sessions, label)
@@ -75,10 +83,13 @@ def calibrate_sessions(
         )
         states.append(
             calibrate_session(
-                ArrayPairs(pairs.spread(settings.max_pairs)), settings=settings, origin=origin, progress=on_step
+                ArrayPairs(pairs.spread(settings.max_pairs), maps),
+                settings=settings,
+                origin=origin,
+                progress=on_step,
             )
         )
-    return Calibrations(tuple(states))
+    return Calibrations(tuple(states), corrections)
 
 
 def build_from_sessions(
@@ -91,7 +102,7 @@ def build_from_sessions(
     on_pair: Callable[[int], None] = lambda _: None,
     on_reject: Callable[[str], None] = log.warning,
 ) -> DatasetReport:
-    """Align every pair of the sessions and write them as one dataset.
+    """Align every pair of the sessions and write them as one dataset, corrected as the calibration was.
 
     A pair that contradicts the calibration is left out and told to `on_reject`.
 
@@ -110,11 +121,14 @@ def build_from_sessions(
     # Before the slow part: a split that cannot work should say so at once.
     split_scenes(scene_counts, ratios=settings.ratios, seed=settings.seed, assignment=settings.assignment)
     box = valid_box(*used)
+    if calibrations.maps is not None:
+        warn_of_other_gain(sessions, calibrations.maps.b)
     return build_dataset(
         _counted(_aligned(pairs, calibrations, box, on_reject), on_pair),
         out,
         settings=settings,
         provenance=_provenance(sessions, calibration_file, settings),
+        corrections=calibrations.maps,
         overwrite=overwrite,
     )
 
@@ -130,6 +144,7 @@ def _aligned(
     box: Box,
     on_reject: Callable[[str], None],
 ) -> Iterator[AlignedPair]:
+    maps = calibrations.maps
     for session, frame_pairs in pairs:
         for pair in frame_pairs:
             identity = PairIdentity(
@@ -141,8 +156,9 @@ def _aligned(
                 gain_db=pair.b.record.gain_db,
             )
             calibration = calibrations.of(pair.mirror_state.label)
+            a, b = corrected(pair, maps)
             try:
-                yield align_pair(pair.a.pixels, pair.b.pixels, calibration, box=box, identity=identity)
+                yield align_pair(a, b, calibration, box=box, identity=identity)
             except CalibrationError as error:
                 on_reject(f"left out trigger {pair.trigger_index} ({pair.scene}): {error.message}")
 

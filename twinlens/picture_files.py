@@ -23,6 +23,8 @@ class DegradedPicture:
 
     name: str
     load: Callable[[], Picture]
+    is_raw: bool = False
+    """True for a whole frame as camera B sent it."""
 
 
 def degraded_pictures(sources: Sequence[Path]) -> list[DegradedPicture]:
@@ -44,6 +46,11 @@ def degraded_pictures(sources: Sequence[Path]) -> list[DegradedPicture]:
             f"two pictures are named {twice[0]}", hint="restore them in two runs with different --out"
         )
     return found
+
+
+def sessions_among(sources: Sequence[Path]) -> list[Session]:
+    """Those of the sources that are sessions."""
+    return [Session(source) for source in sources if (source / MANIFEST).is_file()]
 
 
 def require_new(paths: Iterable[Path]) -> None:
@@ -91,7 +98,8 @@ def _pictures(source: Path) -> list[DegradedPicture]:
         session = Session(source)
         pairs = session.pairs()
         return [
-            DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i)) for i in range(len(pairs))
+            DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i), is_raw=True)
+            for i in range(len(pairs))
         ]
     files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     return [DegradedPicture(_result_name(path), partial(read_picture, path)) for path in files]

@@ -1,5 +1,6 @@
 """A checkpoint comes back as it was written, opens elsewhere, and anything else is refused in words."""
 
+import dataclasses
 import json
 import struct
 from pathlib import Path
@@ -10,9 +11,11 @@ import safetensors
 import safetensors.numpy
 import torch
 
-from twinlens.errors import CheckpointError
+from twinlens.corrections import CameraCorrection
+from twinlens.errors import CheckpointError, CorrectionError
 from twinlens.restore.checkpoint import Checkpoint, CheckpointCard, load_checkpoint, write_checkpoint
 from twinlens.restore.networks import build_network, preset
+from twinlens.restore.restorer import Restorer
 from twinlens.restore.tensors import read_tensors, write_tensors
 
 
@@ -162,3 +165,63 @@ def test_weights_that_are_not_the_cards_are_refused(path: Path) -> None:
     other = {**preset("mprnet", "demo"), "reduction": 4}
     with pytest.raises(CheckpointError, match="not those of mprnet"):
         load_checkpoint(rewritten(path, hyper_parameters=other)).build()
+
+
+def corrected(checkpoint: Checkpoint) -> Checkpoint:
+    rng = np.random.default_rng(3)
+    exact = CameraCorrection(
+        dark=rng.uniform(4, 8, (40, 56)).astype(np.float32),
+        gain=rng.uniform(0.8, 1.2, (40, 56)).astype(np.float32),
+        defects=rng.random((40, 56)) < 0.02,
+        pedestal=6.2,
+        bit_depth=8,
+        gain_db=1.0,
+        dark_frames=64,
+        flat_frames=64,
+    )
+    return dataclasses.replace(checkpoint, correction=CameraCorrection.unpacked(exact.packed(), exact.facts()))
+
+
+def test_the_cameras_correction_travels_with_the_weights(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "corrected.safetensors"
+    write_checkpoint(path, corrected(checkpoint))
+    loaded = load_checkpoint(path)
+    truth = corrected(checkpoint).correction
+    assert loaded.correction is not None
+    assert truth is not None
+    for name in ("dark", "gain", "defects"):
+        np.testing.assert_array_equal(getattr(loaded.correction, name), getattr(truth, name))
+    assert loaded.correction.facts() == truth.facts()
+    assert set(loaded.weights) == set(checkpoint.weights)
+    loaded.build()
+    assert safetensors.numpy.load_file(path)["correction.dark"].dtype == np.uint16
+
+
+def test_a_checkpoint_from_before_corrections_has_none(path: Path) -> None:
+    assert load_checkpoint(rewritten(path, schema_version="1.0.0")).correction is None
+
+
+def test_a_correction_that_lacks_a_part_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "corrected.safetensors"
+    write_checkpoint(path, corrected(checkpoint))
+    arrays, metadata = read_tensors(path)
+    without_gain = {name: array for name, array in arrays.items() if name != "correction.gain"}
+    without_facts = {"card": metadata["card"]}
+    for spoiled in ((without_gain, metadata), (arrays, without_facts)):
+        write_tensors(path, *spoiled)
+        with pytest.raises(CheckpointError, match="misstates its camera's correction") as refused:
+            load_checkpoint(path)
+        assert refused.value.hint
+
+
+def test_a_raw_frame_is_corrected_before_it_is_restored(checkpoint: Checkpoint) -> None:
+    with_maps = corrected(checkpoint)
+    assert with_maps.correction is not None
+    restorer, plain = Restorer.from_checkpoint(with_maps), Restorer.from_checkpoint(checkpoint)
+    frame = np.random.default_rng(4).integers(10, 240, (40, 56)).astype(np.uint8)
+    expected = restorer(with_maps.correction.apply(frame, bit_depth=8))
+    np.testing.assert_array_equal(restorer.restore_raw(frame), expected)
+    assert not np.array_equal(restorer(frame), expected)
+    np.testing.assert_array_equal(plain.restore_raw(frame), plain(frame))
+    with pytest.raises(CorrectionError, match=r"48x40 px with 8 bit.*56x40 px"):
+        restorer.restore_raw(np.zeros((40, 48), np.uint8))

@@ -4,12 +4,13 @@ from twinlens.calibrate.align import AlignedPair, PairIdentity, align_pair, alig
 from twinlens.calibrate.calibrate import calibrate_session
 from twinlens.calibrate.calibrations import Calibrations
 from twinlens.calibrate.common_box import Grid, valid_box
+from twinlens.calibrate.corrections import Conditions, Corrections, MeasuredCamera, measure_correction
 from twinlens.calibrate.geometry import Box
 from twinlens.calibrate.model import RigCalibration
 from twinlens.calibrate.passport import Passport
 from twinlens.calibrate.photometric import Photometric
 from twinlens.calibrate.registration import Registration, register
-from twinlens.calibrate.reports import CalibrationReport, DriftReport, StateReport, ZoneReport
+from twinlens.calibrate.reports import CalibrationReport, DriftReport, EmvaReport, StateReport, ZoneReport
 from twinlens.calibrate.settings import CalibrationSettings
 from twinlens.calibrate.taken import Origin
 
@@ -19,8 +20,12 @@ __all__ = [
     "CalibrationReport",
     "CalibrationSettings",
     "Calibrations",
+    "Conditions",
+    "Corrections",
     "DriftReport",
+    "EmvaReport",
     "Grid",
+    "MeasuredCamera",
     "Origin",
     "PairIdentity",
     "Passport",
@@ -32,6 +37,7 @@ __all__ = [
     "align_pair",
     "aligned_a",
     "calibrate_session",
+    "measure_correction",
     "register",
     "valid_box",
 ]

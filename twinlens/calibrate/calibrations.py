@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.calibrate.corrections import Corrections
+from twinlens.calibrate.corrections_file import read_corrections, write_corrections
 from twinlens.calibrate.mapping import Field
 from twinlens.calibrate.model import RigCalibration
 from twinlens.calibrate.photometric import Photometric
@@ -16,6 +18,7 @@ from twinlens.calibrate.pooling import FIELD_KINDS
 from twinlens.calibrate.reports import CalibrationReport, DriftReport
 from twinlens.calibrate.settings import CalibrationSettings
 from twinlens.calibrate.spectra import ZONES
+from twinlens.corrections import RigCorrections
 from twinlens.errors import CalibrationError, SettingsError
 from twinlens.pixels import Kernel
 from twinlens.storage import read_artefact, write_artefact
@@ -29,11 +32,18 @@ class Calibrations:
     """A rig's calibration: one entry per mirror state; lives in `calibration.json`."""
 
     states: tuple[RigCalibration, ...]
+    corrections: Corrections | None = None
+    """What both cameras' raw frames need before anything else; None where no dark series was recorded."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The mirror states it knows."""
         return tuple(state.mirror_state for state in self.states)
+
+    @property
+    def maps(self) -> RigCorrections | None:
+        """The maps of its corrections, which every frame needs before this calibration fits it."""
+        return None if self.corrections is None else self.corrections.maps
 
     def of(self, mirror_state: str) -> RigCalibration:
         """The entry of one mirror state.
@@ -51,11 +61,15 @@ class Calibrations:
 
     def report(self) -> CalibrationReport:
         """The numbers of every mirror state."""
-        return CalibrationReport(tuple(state.report() for state in self.states))
+        cameras = self.corrections.reports if self.corrections is not None else ()
+        return CalibrationReport(tuple(state.report() for state in self.states), cameras)
 
     def write(self, path: Path) -> None:
-        """Write one JSON file."""
-        write_artefact(path, SCHEMA, SCHEMA_VERSION, {"mirror_states": [_plain(state) for state in self.states]})
+        """Write one JSON file that a person can read and diff, and beside it the maps of corrections."""
+        fields: dict[str, Any] = {"mirror_states": [_plain(state) for state in self.states]}
+        if self.corrections is not None:
+            fields["corrections"] = write_corrections(path, self.corrections)
+        write_artefact(path, SCHEMA, SCHEMA_VERSION, fields)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -66,7 +80,9 @@ class Calibrations:
         """
         found = read_artefact(path, SCHEMA, SCHEMA_VERSION, error=CalibrationError)
         try:
-            return cls(tuple(_state(entry) for entry in found["mirror_states"]))
+            states = tuple(_state(entry) for entry in found["mirror_states"])
+            maps = found.get("corrections")
+            return cls(states, None if maps is None else read_corrections(path, maps))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, SettingsError) as cause:
             raise CalibrationError(
                 f"{path} lacks or misstates {cause}",

@@ -69,8 +69,48 @@ class StateReport:
     """One per pair, in the order of capture."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmvaReport:
+    """One camera by the figures of EMVA Standard 1288; `twinlens.calibrate.emva` says how each is found."""
+
+    camera: str
+    """"a" or "b"."""
+    bit_depth: int
+    exposure_us: float
+    gain_db: float
+    dark_frames: int
+    flat_frames: int
+    """0: what needs light is None."""
+    dark_dn: float
+    """Mean dark level in grey levels."""
+    flat_dn: float | None
+    """Mean level of the flats in grey levels."""
+    system_gain_dn_per_e: float | None
+    """Grey levels per electron."""
+    read_noise_dn: float
+    """Noise in time of a pixel without light, rounding to whole grey levels taken out."""
+    read_noise_e: float | None
+    read_noise_is_bound: bool
+    """True: rounding hides the read noise, and the figures are the most that it can be."""
+    dsnu_dn: float
+    """Standard deviation over good pixels of their dark levels."""
+    prnu_percent: float | None
+    """Standard deviation over good pixels of their response to light, vignette taken out."""
+    full_scale_dn: int
+    full_scale_e: float | None
+    """Electrons between dark level and full scale."""
+    dynamic_range_db: float | None
+    """Full scale against read noise."""
+    hot_pixels: int
+    """Defects by their dark level."""
+    dead_pixels: int
+    """Further defects by their response to light."""
+
+
 @dataclass(frozen=True, slots=True)
 class CalibrationReport:
     """A calibration in numbers, one entry per mirror state."""
 
     states: tuple[StateReport, ...]
+    cameras: tuple[EmvaReport, ...] = ()
+    """A and B by themselves; empty where no dark series was recorded."""

@@ -14,6 +14,8 @@ import numpy as np
 
 from twinlens import __version__
 from twinlens.calibrate.align import AlignedPair
+from twinlens.corrections import RigCorrections
+from twinlens.dataset.corrections import correction_bytes, write_corrections
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import (
     LIBVER,
@@ -75,9 +77,12 @@ def build_dataset(
     *,
     settings: DatasetSettings | None = None,
     provenance: Provenance | None = None,
+    corrections: RigCorrections | None = None,
     overwrite: bool = False,
 ) -> DatasetReport:
     """Write `pairs` to `out` as they come, split them by scene, and read the file back before it gets its name.
+
+    `corrections` are those that the pairs' frames have had; they are recorded, to be repeated on new frames.
 
     Raises:
         DatasetError: there are no pairs, they do not match, `out` exists, or it cannot be written.
@@ -89,7 +94,8 @@ def build_dataset(
         )
     try:
         with sealed(out) as part:
-            _write(part, pairs, settings or DatasetSettings(), provenance=provenance or Provenance(), out=out)
+            about = _About(settings or DatasetSettings(), provenance or Provenance(), corrections)
+            _write(part, pairs, about, out=out)
             return PairedDataset(part).summary()
     except OSError as cause:
         raise DatasetError(
@@ -97,9 +103,17 @@ def build_dataset(
         ) from cause
 
 
-def _write(
-    part: Path, pairs: Iterable[AlignedPair], settings: DatasetSettings, *, provenance: Provenance, out: Path
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _About:
+    """Everything but pairs."""
+
+    settings: DatasetSettings
+    provenance: Provenance
+    corrections: RigCorrections | None
+
+
+def _write(part: Path, pairs: Iterable[AlignedPair], about: _About, *, out: Path) -> None:
+    settings, provenance = about.settings, about.provenance
     # Frames begin at a page, so that a 16-bit view of them is aligned.
     with h5py.File(
         part, "w", libver=LIBVER, alignment_threshold=PAGE_BYTES, alignment_interval=PAGE_BYTES
@@ -117,12 +131,14 @@ def _write(
         split_of = split_scenes(
             writer.pairs_per_scene, ratios=settings.ratios, seed=settings.seed, assignment=settings.assignment
         )
-        reserve_disk(file, len(provenance.config_json) + len(provenance.calibration_json))
+        texts_bytes = len(provenance.config_json) + len(provenance.calibration_json)
+        reserve_disk(file, texts_bytes + correction_bytes(about.corrections))
         writer.write_groups()
         writer.write_mirror_states(provenance.mirror_states)
         content_hash = writer.write_splits(SCHEME, split_of)
         _describe_splits(file, split_of, settings)
         _write_provenance(file, provenance)
+        write_corrections(file, about.corrections)
         file.attrs.update(
             {
                 "schema": SCHEMA,

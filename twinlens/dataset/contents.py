@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from twinlens.dataset.mapped import FrameStack, MappedFile, locate_frames
 from twinlens.dataset.schema import (
+    CORRECTIONS,
     PAIR_ROW,
     SCHEMA,
     SCHEMA_VERSION,
@@ -51,6 +52,7 @@ class Contents:
     split_of: dict[str, SplitName]
     """Scene to split."""
     provenance: Provenance
+    is_corrected: bool
 
 
 def read_contents(path: Path) -> Contents:
@@ -61,7 +63,7 @@ def read_contents(path: Path) -> Contents:
         CorruptError: the file is cut short, damaged or was never finished.
         SplitLeakError: a scene lies in two splits.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         _check_head(file, path)
         table = file["/pairs/table"][()].astype(PAIR_ROW)
         scenes = tuple(str(name.decode()) for name in file["/groups/table"]["scene"].tolist())
@@ -85,13 +87,20 @@ def read_contents(path: Path) -> Contents:
             splits=splits,
             split_of=_split_of_scene(table["group_id"], scenes, splits, path=path),
             provenance=_provenance(file),
+            is_corrected=CORRECTIONS in file,
         )
     _check_consistent(found)
     return found
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """A dataset's file, open for reading; what goes wrong with it meanwhile is told as damage.
+
+    Raises:
+        FormatError: it is missing or no HDF5.
+        CorruptError: it is cut short or damaged.
+    """
     hint = f"give a file that twinlens wrote as {SCHEMA}"
     try:
         with path.open("rb") as file:
@@ -102,8 +111,8 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         raise FormatError(f"{path} begins with {head!r}, which is not HDF5", hint=hint)
     try:
         # Without a lock, many readers on a network disk do not meet errno 11 or 37.
-        with h5py.File(path, "r", locking=False) as opened:
-            yield opened
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
     except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as cause:
         raise CorruptError(
             f"{path} is damaged or cut short: {cause}", hint="copy it again, or build it again"

@@ -8,7 +8,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.dataset.contents import read_contents
+from twinlens.corrections import RigCorrections
+from twinlens.dataset.contents import opened, read_contents
+from twinlens.dataset.corrections import read_corrections
 from twinlens.dataset.schema import SPLITS, MirrorStateRecord, Provenance, SplitName
 from twinlens.dataset.summary import DatasetReport, MirrorCount, SceneCount, SplitCount, spread
 from twinlens.pixels import Homography, Mask, Mono
@@ -71,6 +73,8 @@ class PairedDataset(Sequence[StoredPair]):
         self.bit_depth = self._contents.bit_depth
         self.shape_hw = self._contents.input.shape_hw
         self.dtype = self._contents.input.dtype
+        self.is_corrected = self._contents.is_corrected
+        """Whether frames have had their camera's dark, gain and defect correction; see `corrections`."""
         self.mirror_states: tuple[MirrorStateRecord, ...] = self._contents.mirror_states
 
     @property
@@ -166,6 +170,7 @@ class PairedDataset(Sequence[StoredPair]):
             saturated_fraction_mean=float(table["sat_frac"].mean()),
             overlap_mean=float(table["overlap"].mean()),
             bytes_on_disk=self._contents.input.file.size,
+            is_corrected=self.is_corrected,
         )
 
     def _scene_count(self, group_id: int) -> SceneCount:
@@ -177,6 +182,15 @@ class PairedDataset(Sequence[StoredPair]):
     def provenance(self) -> Provenance:
         """Settings, calibration and sessions the dataset was made with."""
         return self._contents.provenance
+
+    def corrections(self) -> RigCorrections | None:
+        """What the frames of both cameras have had, read now; None where they are as the cameras sent them.
+
+        Raises:
+            FormatError, CorruptError: the file is gone or damaged.
+        """
+        with opened(self.path) as file:
+            return read_corrections(file)
 
 
 class PairSplit(Sequence[StoredPair]):

@@ -12,13 +12,16 @@ import h5py
 import numpy as np
 
 SCHEMA = "twinlens.pairs"
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 LIBVER = ("v110", "v110")
 """Superblock 3: checksummed metadata, and every HDF5 since 1.10 reads it, whichever release wrote it."""
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 SCHEME = "/splits/default"
+CORRECTIONS = "/corrections"
+"""Where cameras were corrected: groups a and b, each with dark, gain and defects of the whole sensor as
+`CameraCorrection.packed` gives them, and its facts as attributes. Frames in `/pairs` are corrected already."""
 
 ID_BYTES = 96
 PAIR_ID_BYTES = 26

@@ -71,6 +71,8 @@ class DatasetReport:
     saturated_fraction_mean: float
     overlap_mean: float
     bytes_on_disk: int
+    is_corrected: bool = False
+    """Whether frames have had their camera's dark, gain and defect correction."""
 
 
 def spread(values: NDArray[Any]) -> Spread:

@@ -1,4 +1,4 @@
-"""A trained network on disk: its weights and a card that says what they are and where they come from."""
+"""A trained network on disk: its weights, a card that says what they are, and what raw frames need before it."""
 
 import dataclasses
 import json
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from twinlens import __version__
+from twinlens.corrections import CameraCorrection
 from twinlens.errors import CheckpointError
 from twinlens.restore.networks import build_network
 from twinlens.restore.networks.network import Network
@@ -18,7 +20,9 @@ from twinlens.restore.tensors import read_tensors, write_tensors
 from twinlens.storage import check_schema_version
 
 SCHEMA = "twinlens.checkpoint"
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
+_CORRECTION = "correction."
+"""What the names of the correction's arrays begin with; no network has such a tensor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +57,14 @@ class Checkpoint:
 
     card: CheckpointCard
     weights: Mapping[str, Tensor]
+    correction: CameraCorrection | None = None
+    """Camera B's, which the training frames had and raw frames need first; None where they had none."""
 
     @classmethod
-    def of(cls, network: Network, card: CheckpointCard) -> Self:
+    def of(cls, network: Network, card: CheckpointCard, *, correction: CameraCorrection | None = None) -> Self:
         """A snapshot of a network; later training does not change it."""
-        return cls(card, {name: tensor.detach().cpu().clone() for name, tensor in _slots(network).items()})
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in _slots(network).items()}
+        return cls(card, weights, correction)
 
     def build(self) -> Network:
         """The network with these weights, ready to restore.
@@ -86,8 +93,14 @@ class Checkpoint:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the file appears whole."""
-    arrays = {name: tensor.contiguous().numpy() for name, tensor in checkpoint.weights.items()}
-    write_tensors(path, arrays, {"format": "pt", "card": json.dumps(checkpoint.card.as_dict(), allow_nan=False)})
+    arrays: dict[str, NDArray[Any]] = {
+        name: tensor.contiguous().numpy() for name, tensor in checkpoint.weights.items()
+    }
+    metadata = {"format": "pt", "card": json.dumps(checkpoint.card.as_dict(), allow_nan=False)}
+    if checkpoint.correction is not None:
+        arrays |= {_CORRECTION + name: values for name, values in checkpoint.correction.packed().items()}
+        metadata["correction"] = json.dumps(checkpoint.correction.facts(), allow_nan=False)
+    write_tensors(path, arrays, metadata)
 
 
 def load_checkpoint(path: Path, *, network: str | None = None) -> Checkpoint:
@@ -107,7 +120,11 @@ def load_checkpoint(path: Path, *, network: str | None = None) -> Checkpoint:
             f"{path} holds weights of {card.network}, {network} is needed",
             hint=f"give a checkpoint of {network}, or ask for {card.network}",
         )
-    return Checkpoint(card, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+    maps = {
+        name.removeprefix(_CORRECTION): arrays.pop(name) for name in list(arrays) if name.startswith(_CORRECTION)
+    }
+    weights = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    return Checkpoint(card, weights, _read_correction(path, maps, metadata))
 
 
 def _read_card(path: Path, metadata: Mapping[str, str]) -> CheckpointCard:
@@ -127,6 +144,20 @@ def _read_card(path: Path, metadata: Mapping[str, str]) -> CheckpointCard:
     if not (isinstance(card.channels, int) and isinstance(card.bit_depth, int)):
         raise CheckpointError(f"{path}: channels and bit_depth of the card are no whole numbers", hint=hint)
     return card
+
+
+def _read_correction(
+    path: Path, maps: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
+) -> CameraCorrection | None:
+    if not maps and "correction" not in metadata:
+        return None
+    try:
+        return CameraCorrection.unpacked(maps, json.loads(metadata["correction"]))
+    except (KeyError, TypeError, ValueError, IndexError) as cause:
+        raise CheckpointError(
+            f"{path} misstates its camera's correction: {cause!r}",
+            hint="copy the checkpoint again, or train again",
+        ) from cause
 
 
 def _slots(network: Network) -> dict[str, Tensor]:

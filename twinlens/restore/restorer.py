@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from twinlens.corrections import CameraCorrection
 from twinlens.errors import RestoreError, SettingsError
 from twinlens.pixels import Picture
 from twinlens.restore.checkpoint import Checkpoint
@@ -48,8 +49,16 @@ class RestoreSettings(Settings):
 class Restorer:
     """Restores pictures of one bit depth; call it with (h, w[, 3]) uint8 or uint16."""
 
-    def __init__(self, network: Network, *, bit_depth: int, settings: RestoreSettings | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        bit_depth: int,
+        settings: RestoreSettings | None = None,
+        correction: CameraCorrection | None = None,
+    ) -> None:
         self.settings = settings or RestoreSettings()
+        self.correction = correction
         self.bit_depth = bit_depth
         self.channels = network.channels
         self._white = float(2**bit_depth - 1)
@@ -59,8 +68,13 @@ class Restorer:
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, settings: RestoreSettings | None = None) -> Self:
-        """A restorer with a checkpoint's network and bit depth."""
-        return cls(checkpoint.build(), bit_depth=checkpoint.card.bit_depth, settings=settings)
+        """A restorer with a checkpoint's network, bit depth and correction."""
+        return cls(
+            checkpoint.build(),
+            bit_depth=checkpoint.card.bit_depth,
+            settings=settings,
+            correction=checkpoint.correction,
+        )
 
     def __call__(self, picture: Picture) -> Picture:
         """The restored picture, of the same shape and dtype.
@@ -76,6 +90,20 @@ class Restorer:
         else:
             restored = self._restore_in_tiles(image)
         return self._picture(restored[:, :, :height, :width], picture)
+
+    def restore_raw(self, frame: Picture) -> Picture:
+        """The restored whole frame (h, w) of camera B as it sent it, corrected first as the training frames were.
+
+        Without a correction, which is where those had none, the frame is restored as it is.
+
+        Raises:
+            RestoreError: the frame has another bit depth than the network was trained on.
+            CorrectionError: the frame is not of the size that the correction was measured at.
+        """
+        self._require(frame)
+        if self.correction is not None:
+            frame = self.correction.apply(frame, bit_depth=self.bit_depth)
+        return self(frame)
 
     def _require(self, picture: Picture) -> None:
         channels = 1 if picture.ndim == 2 else picture.shape[2]

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from twinlens.errors import CheckpointError
 from twinlens.storage import sealed
 
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1", "BOOL": "|b1"}
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "U16": "<u2",
+    "U8": "|u1",
+    "BOOL": "|b1",
+}
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 _HINT = "give a checkpoint that twinlens wrote; if this one was copied, copy it again"
 

@@ -175,6 +175,8 @@ class _Trainer:
     def __init__(self, dataset: PairedDataset, settings: TrainSettings, *, device: str) -> None:
         self.settings = settings
         self._dataset = dataset
+        corrections = dataset.corrections()
+        self._correction = None if corrections is None else corrections.b
         self._device = usable_device(device)
         self._check = self._place(_validation_crops(_filled(dataset, "val"), settings))
         # One generator per use: asking for more validation crops must not change the training.
@@ -233,7 +235,7 @@ class _Trainer:
         self._network.train()
         psnr_db = _mean_psnr_db(torch.cat(restored).clamp(0.0, 1.0), self._check)
         is_best = psnr_db > self._best_psnr_db
-        checkpoint = Checkpoint.of(self._network, self._card(report.step, psnr_db))
+        checkpoint = Checkpoint.of(self._network, self._card(report.step, psnr_db), correction=self._correction)
         if is_best:
             self._best_psnr_db = psnr_db
             write_checkpoint(out / BEST, checkpoint)

@@ -1,11 +1,17 @@
 """`twinlens calibrate`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from twinlens import console
 from twinlens.verbs.options import as_json, folder
+
+if TYPE_CHECKING:
+    from twinlens.calibrate import EmvaReport
+else:
+    EmvaReport = Any  # importing it would make --help slow
 
 
 @click.command()
@@ -14,7 +20,11 @@ from twinlens.verbs.options import as_json, folder
 @click.option("--max-pairs", type=click.IntRange(min=1), default=None, help="Pairs to use per mirror state.")
 @as_json
 def calibrate(*, sessions: tuple[Path, ...], out: Path, max_pairs: int | None, json: bool) -> None:
-    """Find how camera A's picture maps onto camera B's, pooled over SESSIONS, per mirror state."""
+    """Find how camera A's picture maps onto camera B's, pooled over SESSIONS, per mirror state.
+
+    Where SESSIONS hold a dark series, and perhaps a flat one ('twinlens capture --kind'), both cameras are
+    corrected by them first, here and at every later stage.
+    """
     from twinlens.calibrate import CalibrationSettings
     from twinlens.capture.session import Session
     from twinlens.handover import calibrate_sessions
@@ -41,4 +51,24 @@ def calibrate(*, sessions: tuple[Path, ...], out: Path, max_pairs: int | None, j
                 "time": f"{state.seconds:.0f} s",
             },
         )
+    for camera in found.report().cameras:
+        console.figures(f"Camera {camera.camera.upper()}, EMVA 1288", _emva_figures(camera))
     console.say(f"wrote {out}")
+
+
+def _emva_figures(camera: EmvaReport) -> dict[str, str]:
+    most = "at most " if camera.read_noise_is_bound else ""
+    figures = {
+        "dark and flat frames": f"{camera.dark_frames}, {camera.flat_frames}",
+        "dark level": f"{camera.dark_dn:.2f} DN",
+        "read noise": f"{most}{camera.read_noise_dn:.2f} DN",
+        "DSNU": f"{camera.dsnu_dn:.2f} DN",
+        "defects": f"{camera.hot_pixels} in the dark, {camera.dead_pixels} in the light",
+    }
+    if camera.system_gain_dn_per_e and camera.read_noise_e is not None and camera.full_scale_e is not None:
+        figures["system gain"] = f"{camera.system_gain_dn_per_e:.4f} DN/e-"
+        figures["read noise"] += f", {camera.read_noise_e:.1f} e-"
+        figures["full scale"] = f"{camera.full_scale_e:.0f} e-"
+    if camera.prnu_percent is not None:
+        figures["PRNU"] = f"{camera.prnu_percent:.2f} %"
+    return figures

@@ -24,6 +24,7 @@ _TRUE, _FALSE = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 @click.option("--scenes", type=folder, help="Folder of photographs to show instead of the bundled scenes.")
 @click.option("--rms-waves", type=float, multiple=True, help="RMS of a mirror state; repeat for several states.")
 @click.option("--seed", type=int, default=None, help="Seed of scenes, noise and mirror states.")
+@click.option("--uneven", is_flag=True, help="Sensors with DSNU, PRNU, hot and dead pixels, to be corrected.")
 @click.option("--loop", is_flag=True, help="Show a few cheap frames in turn instead of the twin.")
 @click.option("--fault", "faults", multiple=True, metavar="a:NAME=VALUE", help="Make something fail; repeatable.")
 @click.option("--pulses", "pulses_hz", type=click.FloatRange(0, 10_000), default=0.0, help="Pulse Line0, Hz.")
@@ -113,13 +114,13 @@ def _truth(value: str) -> bool:
 
 def _source(chosen: dict[str, Any]) -> Any:
     from twinlens.capture.virtual.loop import LoopSettings
-    from twinlens.capture.virtual.twin import TwinSettings
+    from twinlens.capture.virtual.twin_settings import UNEVEN, TwinSettings
 
     seed = {} if chosen["seed"] is None else {"seed": chosen["seed"]}
     if chosen["loop"]:
         return LoopSettings(**seed)
     waves = {"rms_waves": chosen["rms_waves"]} if chosen["rms_waves"] else {}
-    return TwinSettings(**seed, **waves)
+    return TwinSettings(**seed, **waves, **(UNEVEN if chosen["uneven"] else {}))
 
 
 def _show_choices(twin: RigTwin) -> None:

@@ -4,6 +4,7 @@ Names follow SFNC 2.x and, where Daheng's MERCURY differs, MERCURY; names starti
 """
 
 from twinlens.capture.virtual.feature import Feature
+from twinlens.capture.virtual.source import SHUTTERS
 from twinlens.capture.virtual.transport_features import transport_features
 from twinlens.capture.virtual.trigger_features import trigger_features
 
@@ -212,6 +213,13 @@ def _twin(scene_count: int, mirror_state_count: int) -> tuple[Feature, ...]:
             category=group,
             maximum=mirror_state_count - 1,
             about="Which shape the mirror has; may change while streaming.",
+        ),
+        Feature(
+            name="TwinShutterSelector",
+            category=group,
+            kind="enumeration",
+            entries=tuple((name, value) for value, name in enumerate(SHUTTERS)),
+            about="What is in front of the lens, for dark and flat series; may change while streaming.",
         ),
         Feature(
             name="TwinMissedTriggerCount",

@@ -17,7 +17,7 @@ from twinlens.capture.virtual.lines import Pulse
 from twinlens.capture.virtual.oscillator import Oscillator
 from twinlens.capture.virtual.registers import RegisterFile
 from twinlens.capture.virtual.sender import PacedSender
-from twinlens.capture.virtual.source import ImageSource, Shot
+from twinlens.capture.virtual.source import SHUTTERS, ImageSource, Shot
 from twinlens.capture.virtual.streamer import Streamer, StreamPlan
 from twinlens.capture.virtual.transport_features import chosen_chunks
 from twinlens.capture.virtual.trigger_input import TriggerInput
@@ -144,6 +144,7 @@ class Firmware:
             mirror_state_index=registers.integer("TwinMirrorStateSelector"),
             exposure_us=registers.real("ExposureTime"),
             gain_db=registers.real("Gain"),
+            shutter=SHUTTERS[registers.integer("TwinShutterSelector")],
         )
 
     def strobe(self, number: int, at_ns: int) -> None:

@@ -42,7 +42,7 @@ class LoopSettings(Settings):
 
 
 class LoopSource:
-    """The same few pictures again and again, without any work per frame; exposure and gain change nothing.
+    """The same few pictures again and again, without any work per frame; whatever the exposure, gain or shutter.
 
     The frames are read-only, so a virtual camera packs each of them once and then sends it as it lies.
     """

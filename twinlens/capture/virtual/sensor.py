@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.capture.virtual.pattern import FixedPattern
 from twinlens.pixels import Mono, MonoFloat
 
 REFERENCE_EXPOSURE_US = 10_000.0
@@ -39,13 +40,19 @@ class Sensor:
     read_noise_e: float
     offset_dn: float
     """Dark level in grey levels of 8 bits."""
+    pattern: FixedPattern | None = None
+    """How its pixels differ; None: not at all."""
 
     def grey(self, irradiance: Irradiance, *, exposure_us: float, gain_db: float) -> MonoFloat:
         """Noise-free grey levels of 8 bits (h, w), saturated where the well is full, not rounded."""
         electrons = irradiance * np.float32(self._electrons_per_count(exposure_us))
+        if self.pattern is not None:
+            electrons *= self.pattern.response
         np.minimum(electrons, np.float32(self.full_well_e), out=electrons)
         electrons *= np.float32(self._grey_per_electron(gain_db))
         electrons += np.float32(self.offset_dn)
+        if self.pattern is not None:
+            electrons += self.pattern.dark_dn
         clipped: MonoFloat = np.clip(electrons, 0, 255, out=electrons)
         return clipped
 
@@ -71,14 +78,19 @@ class Sensor:
         # +0.5 makes the cast to an integer, which cuts, round.
         offset = np.float32(self.offset_dn * finer + 0.5)
         for top in range(0, height, _BAND_ROWS):
-            electrons = irradiance[top : top + _BAND_ROWS] * per_count
+            rows = slice(top, top + _BAND_ROWS)
+            electrons = irradiance[rows] * per_count
+            if self.pattern is not None:
+                electrons *= self.pattern.response[rows]
             noise = rng.standard_normal(electrons.shape, np.float32)
             noise *= np.sqrt(electrons + np.float32(self.read_noise_e**2))
             electrons += noise
             np.minimum(electrons, np.float32(self.full_well_e), out=electrons)
             electrons *= grey_per_electron
             electrons += offset
-            frame[top : top + _BAND_ROWS] = np.clip(electrons, 0, white, out=electrons)
+            if self.pattern is not None:
+                electrons += self.pattern.dark_dn[rows] * np.float32(finer)
+            frame[rows] = np.clip(electrons, 0, white, out=electrons)
         return frame
 
     def _electrons_per_count(self, exposure_us: float) -> float:

@@ -1,9 +1,13 @@
 """What a virtual camera looks at: anything that makes one full-sensor frame for one trigger."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from twinlens.pixels import Mono
+
+Shutter = Literal["Open", "Closed", "EvenLight"]
+"""What is in front of a lens: the scene, a cap, or an evenly lit screen."""
+SHUTTERS: tuple[Shutter, ...] = get_args(Shutter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class Shot:
     gain_db: float
     bit_depth: int = 8
     """What the camera's pixel format carries, 8 or 10; a source may give frames of the other depth."""
+    shutter: Shutter = "Open"
 
 
 @runtime_checkable

@@ -1,84 +1,34 @@
 """The twin of the rig: what cameras A and B see of a scene, and the truth about it.
 
 A = scene * diffraction, B = (scene through `true_b_from_a`) * mirror's PSF on B's grid, each with its own
-vignette, brightness and noise. The truth is for tests and reports; the pipeline never reads it.
+vignette, brightness, fixed pattern and noise; behind a cap or an even screen it takes dark and flat frames.
+The truth is for tests and reports; the pipeline never reads it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal
 
 from twinlens.capture.frame import CameraRole, MirrorState
+from twinlens.capture.ledger import ROLES
 from twinlens.capture.virtual import geometry, optics, sensor
 from twinlens.capture.virtual.keep import Keep
+from twinlens.capture.virtual.pattern import FixedPattern, draw_pattern
 from twinlens.capture.virtual.scenery import Scenery, default_scenery
-from twinlens.capture.virtual.source import ImageSource, Shot
+from twinlens.capture.virtual.source import SHUTTERS, ImageSource, Shot
+from twinlens.capture.virtual.twin_settings import TwinSettings
 from twinlens.errors import SettingsError
 from twinlens.pixels import Homography, Kernel, Mono, MonoFloat
-from twinlens.settings import Settings
+
+__all__ = ["RigTwin", "TwinSettings"]
 
 _CANVASES_KEPT = 2
 """A and B of a scene are rendered one after the other from one canvas."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TwinSettings(Settings):
-    """The rig that is simulated; the defaults are the demo's."""
-
-    seed: int = 2024
-    """Everything random follows from it: mirror states, drawn scenes, noise."""
-    shape_hw: tuple[int, int] = (2048, 2592)
-    """Height and width of both sensors in px."""
-    rms_waves: tuple[float, ...] = (0.5,)
-    """One mirror state for each: total aberration in waves RMS, 0 to 1.5; 0 is a flat mirror."""
-    coma_trefoil_share: float = 0.58
-    """Share of every mirror state's variance in coma and trefoil, 0 to 1."""
-    rotation_deg: float = 1.0
-    """B's picture is turned clockwise by this against A's."""
-    scale: float = 1.02
-    """B's picture is larger than A's by this factor."""
-    shift_xy: tuple[float, float] = (14.3, -9.6)
-    """Where A's centre lies on B, in px from B's centre."""
-    perspective_xy: tuple[float, float] = (0.002, -0.0015)
-    """Relative change of B's magnification from the centre to the right and lower edge."""
-    gain_b: float = 0.9
-    """Light on B relative to A."""
-    offset_a_dn: float = 2.0
-    """Dark level of A in grey levels."""
-    offset_b_dn: float = 6.0
-    """Dark level of B in grey levels."""
-    vignette_a: float = 0.02
-    """Loss of light in A's corners, 0 to 1."""
-    vignette_b: float = 0.10
-    """Loss of light in B's corners, 0 to 1."""
-    full_well_e: float = 10_000.0
-    """Electrons at full scale and 0 dB."""
-    read_noise_e: float = 8.0
-    """Electrons RMS per pixel and exposure, without light."""
-    memory_mib: int = 768
-    """Rendered scenes that are kept; one scene of one camera at full size takes 10.1 MiB."""
-
-    def check(self) -> None:
-        """Raise `SettingsError` where a value cannot be simulated."""
-        self.require("seed", minimum=0, maximum=2**32 - 1)
-        self.require("rotation_deg", minimum=-20, maximum=20)
-        self.require("scale", minimum=0.8, maximum=1.25)
-        for name in ("coma_trefoil_share", "vignette_a", "vignette_b"):
-            self.require(name, minimum=0, maximum=1)
-        self.require("gain_b", minimum=0.05, maximum=1.5)
-        self.require("full_well_e", minimum=100, maximum=1e7)
-        self.require("read_noise_e", minimum=0, maximum=1000)
-        self.require("memory_mib", minimum=16, maximum=1 << 20)
-        for name in ("offset_a_dn", "offset_b_dn"):
-            self.require(name, minimum=0, maximum=64)
-        if min(self.shape_hw) < 32:
-            raise SettingsError(
-                f"twin of {self.shape_hw} px; at least 32 x 32 are needed", hint="enlarge shape_hw"
-            )
-        if not self.rms_waves:
-            raise SettingsError("the twin has no mirror state", hint="give rms_waves at least one value")
+EVEN_LIGHT = 0.7
+"""Irradiance of the even screen: 60 % of the full well at the reference exposure, where flats are best taken."""
+_PATTERN_KEY = 0xF1
+"""Keeps the random numbers of the fixed patterns apart from those of the mirror states."""
 
 
 class RigTwin:
@@ -106,6 +56,7 @@ class RigTwin:
             4 * _CANVASES_KEPT * self._field.shape_hw[0] * self._field.shape_hw[1]
         )
         self._rendered: Keep[sensor.Irradiance] = Keep(self.settings.memory_mib << 20)
+        self._sensors = {role: _sensor(self.settings, role) for role in ROLES}
 
     @property
     def shape_hw(self) -> tuple[int, int]:
@@ -123,11 +74,11 @@ class RigTwin:
 
     def frame(self, camera: CameraRole, shot: Shot) -> Mono:
         """One noisy frame (h, w) of the shot's bit depth, repeatable from the seed and the shot."""
-        irradiance = self._irradiance(camera, shot.scene_index, shot.mirror_state_index)
-        rng = sensor.shot_noise_source(
-            self.settings.seed, "ab".index(camera), shot.trigger_index, shot.scene_index, shot.mirror_state_index
-        )
-        return self._sensor(camera).expose(
+        irradiance = self._seen(camera, shot)
+        key = (ROLES.index(camera), shot.trigger_index, shot.scene_index, shot.mirror_state_index)
+        covered = () if shot.shutter == "Open" else (SHUTTERS.index(shot.shutter),)
+        rng = sensor.shot_noise_source(self.settings.seed, *key, *covered)
+        return self._sensors[camera].expose(
             irradiance, exposure_us=shot.exposure_us, gain_db=shot.gain_db, rng=rng, bit_depth=shot.bit_depth
         )
 
@@ -146,7 +97,11 @@ class RigTwin:
     def clean(self, camera: CameraRole, scene_index: int, mirror_state_index: int = 0) -> MonoFloat:
         """The picture (h, w) in grey levels at the reference exposure, without noise or rounding."""
         irradiance = self._irradiance(camera, scene_index, mirror_state_index)
-        return self._sensor(camera).grey(irradiance, exposure_us=sensor.REFERENCE_EXPOSURE_US, gain_db=0.0)
+        return self._sensors[camera].grey(irradiance, exposure_us=sensor.REFERENCE_EXPOSURE_US, gain_db=0.0)
+
+    def fixed_pattern(self, camera: CameraRole) -> FixedPattern | None:
+        """What dark, gain and defect maps of a camera should find; None where its pixels are all alike."""
+        return self._sensors[camera].pattern
 
     def psf(self, camera: CameraRole, mirror_state_index: int = 0) -> Kernel:
         """The true PSF (k, k) on the camera's own grid; A's does not depend on the mirror."""
@@ -181,6 +136,12 @@ class RigTwin:
                 hint="raise memory_mib, or use fewer scenes or mirror states",
             )
 
+    def _seen(self, camera: CameraRole, shot: Shot) -> sensor.Irradiance:
+        if shot.shutter == "Open":
+            return self._irradiance(camera, shot.scene_index, shot.mirror_state_index)
+        light = EVEN_LIGHT if shot.shutter == "EvenLight" else 0.0
+        return self._rendered.get((camera, shot.shutter), lambda: sensor.pack(light * self._transmission(camera)))
+
     def _irradiance(self, camera: CameraRole, scene: int, state: int) -> sensor.Irradiance:
         if not (0 <= scene < len(self.scenes) and 0 <= state < len(self.mirror_states)):
             raise ValueError(
@@ -196,25 +157,23 @@ class RigTwin:
         height, width = self.shape_hw
         top, left = field.top - reach, field.left - reach
         seen = self._canvas(scene)[top : top + height + 2 * reach, left : left + width + 2 * reach]
-        sharp = _blur(seen, self._psf_a)
-        return sensor.pack(sharp * sensor.vignette(self.shape_hw, self.settings.vignette_a))
+        return sensor.pack(_blur(seen, self._psf_a) * self._transmission("a"))
 
     def _render_b(self, scene: int, state: int) -> sensor.Irradiance:
         psf = self._psfs_b[state]
         seen = geometry.look_through(
             self._canvas(scene), self.true_b_from_a, field=self._field, shape_hw=self.shape_hw, reach=len(psf) // 2
         )
-        light = np.float32(self.settings.gain_b) * sensor.vignette(self.shape_hw, self.settings.vignette_b)
-        return sensor.pack(_blur(seen, psf) * light)
+        return sensor.pack(_blur(seen, psf) * self._transmission("b"))
+
+    def _transmission(self, camera: CameraRole) -> MonoFloat:
+        settings = self.settings
+        if camera == "a":
+            return sensor.vignette(self.shape_hw, settings.vignette_a)
+        return np.float32(settings.gain_b) * sensor.vignette(self.shape_hw, settings.vignette_b)
 
     def _canvas(self, scene: int) -> MonoFloat:
         return self._canvases.get(scene, lambda: self.scenes[scene].load(self._field.shape_hw))
-
-    def _sensor(self, camera: CameraRole) -> sensor.Sensor:
-        offset_dn = self.settings.offset_a_dn if camera == "a" else self.settings.offset_b_dn
-        return sensor.Sensor(
-            full_well_e=self.settings.full_well_e, read_noise_e=self.settings.read_noise_e, offset_dn=offset_dn
-        )
 
 
 class _View:
@@ -240,6 +199,25 @@ def _mirror_states(settings: TwinSettings) -> tuple[MirrorState, ...]:
             rng=np.random.default_rng([settings.seed, index]),
         )
         for index, waves in enumerate(settings.rms_waves)
+    )
+
+
+def _sensor(settings: TwinSettings, camera: CameraRole) -> sensor.Sensor:
+    pattern = None
+    if settings.dsnu_dn or settings.prnu_percent or settings.hot_pixels or settings.dead_pixels:
+        pattern = draw_pattern(
+            settings.shape_hw,
+            dsnu_dn=settings.dsnu_dn,
+            prnu=settings.prnu_percent / 100,
+            hot_pixels=settings.hot_pixels,
+            dead_pixels=settings.dead_pixels,
+            rng=np.random.default_rng([settings.seed, _PATTERN_KEY, ROLES.index(camera)]),
+        )
+    return sensor.Sensor(
+        full_well_e=settings.full_well_e,
+        read_noise_e=settings.read_noise_e,
+        offset_dn=settings.offset_a_dn if camera == "a" else settings.offset_b_dn,
+        pattern=pattern,
     )
 
 
