@@ -23,6 +23,8 @@ GAUGE = (
 _TAIL = 0.002
 """The kernel ends where it stays below this share of its maximum: noise lives there."""
 _TAIL_SMOOTHING_PX = 1.5
+_COHERENT, _DEEPEST, _FEWEST_FREQUENCIES = 0.5, 0.05, 20
+"""What a frequency must reach to tell the blur, and how many must."""
 _NOISE_FACTOR = 3.0
 """... or below this many times its noise."""
 
@@ -31,7 +33,7 @@ def kernel_in_gauge(spectra: Spectra) -> tuple[Kernel, tuple[float, float]]:
     """The kernel with its centroid at (0, 0), and the (x, y) px that b_from_a must move by in return.
 
     Raises:
-        DegenerateGeometryError: no window was free of holes.
+        DegenerateGeometryError: no window was free of holes, or nothing in them stands out of the noise.
     """
     if spectra.windows == 0:
         raise DegenerateGeometryError(
@@ -45,8 +47,13 @@ def kernel_in_gauge(spectra: Spectra) -> tuple[Kernel, tuple[float, float]]:
     # Cutting at 1 % changes a little with the sub-pixel place, so the centroid settles in a few rounds.
     for _ in range(6):
         raw, noise = _spatial(transfer * np.exp(phase_x * shift[0] + phase_y * shift[1]))
-        rest = np.array(centroid_xy(np.where(_support(raw, noise, GAUGE_THRESHOLD, GAUGE_SMOOTHING_PX), raw, 0.0)))
-        shift += rest
+        gauge = _support(raw, noise, GAUGE_THRESHOLD, GAUGE_SMOOTHING_PX)
+        if not raw[gauge].sum() > 0:
+            raise DegenerateGeometryError(
+                f"the blur drowns in noise in all {spectra.windows} windows of {len(spectra.xx)} px",
+                hint="add pairs of scenes with more contrast, or larger frames",
+            )
+        shift += centroid_xy(np.where(gauge, raw, 0.0))
     gauge = _support(raw, noise, GAUGE_THRESHOLD, GAUGE_SMOOTHING_PX)
     kernel = _cropped(np.where(gauge | _support(raw, noise, _TAIL, _TAIL_SMOOTHING_PX), raw, 0.0))
     return kernel, (float(shift[0]), float(shift[1]))
@@ -65,6 +72,29 @@ def gauge_centroid_xy(kernel: Kernel) -> tuple[float, float]:
     return centroid_xy(np.where(_support(padded, 0.0, GAUGE_THRESHOLD, GAUGE_SMOOTHING_PX), padded, 0.0))
 
 
+def gaussian_sigma_px(spectra: Spectra) -> float | None:
+    """The Gaussian nearest to the transfer function of registered frames (px); None where that cannot be told.
+
+    ln |H| = const - 2 (pi sigma f)^2. B's noise does not correlate with A and averages out, unlike in a ratio of
+    power spectra.
+    """
+    if spectra.windows == 0:
+        return None
+    size = len(spectra.xx)
+    f = np.hypot(fft.fftfreq(size)[:, None], fft.rfftfreq(size)[None, :])
+    power = np.maximum(spectra.xx * spectra.yy, 1e-30)
+    coherence2 = np.abs(spectra.xy) ** 2 / power
+    transfer = np.abs(spectra.xy) / np.maximum(spectra.xx, 1e-30)
+    low = (f > 1.5 / size) & (f < 4.5 / size)
+    usable = (f > 1.5 / size) & (coherence2 > _COHERENT) & (transfer > _DEEPEST * np.median(transfer[low]))
+    if usable.sum() < _FEWEST_FREQUENCIES:
+        return None
+    # The logarithm's variance is (1 - c^2) / (2 c^2 n).
+    weight = np.sqrt(coherence2[usable] / (1 - np.minimum(coherence2[usable], 0.999)))
+    slope = np.polyfit(f[usable] ** 2, np.log(transfer[usable]), 1, w=weight)[0]
+    return float(np.sqrt(max(0.0, -slope / 2)) / np.pi)
+
+
 def kernel_sigma_px(kernel: Kernel) -> float:
     """Second moment in px: the root of half the mean squared distance from the centroid."""
     x, y = centroid_xy(kernel)
@@ -78,9 +108,10 @@ def _transfer(spectra: Spectra) -> NDArray[np.complex128]:
 
     Its power without noise is not known frequency by frequency, but well on average over a ring.
     """
-    raw = spectra.xy / spectra.xx
-    unexplained = np.maximum(spectra.yy - np.abs(spectra.xy) ** 2 / spectra.xx, 0)
-    noise = unexplained / spectra.xx / spectra.windows
+    xx = np.maximum(spectra.xx, 1e-12 * spectra.xx.max() + 1e-30)
+    raw = spectra.xy / xx
+    unexplained = np.maximum(spectra.yy - np.abs(spectra.xy) ** 2 / xx, 0)
+    noise = unexplained / xx / spectra.windows
     size = len(raw)
     radius = np.hypot(fft.fftfreq(size)[:, None], fft.rfftfreq(size)[None, :])
     ring = (radius * size + 0.5).astype(int).ravel()

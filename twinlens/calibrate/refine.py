@@ -1,5 +1,6 @@
 """Refining one mapping over all pairs of a mirror state: kernel and mapping in turn, then a field where needed."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +9,7 @@ import numpy as np
 from twinlens.calibrate.equalise import gaussian_kernel, smaller
 from twinlens.calibrate.frames import as_float, eroded, unsaturated
 from twinlens.calibrate.geometry import map_points, normalised, shift, whole
-from twinlens.calibrate.kernel import kernel_in_gauge, kernel_sigma_px
+from twinlens.calibrate.kernel import gaussian_sigma_px, kernel_in_gauge, kernel_sigma_px
 from twinlens.calibrate.mapping import Mapping, samples_xy
 from twinlens.calibrate.model_choice import choose_model
 from twinlens.calibrate.pooling import Correction, FieldKind, Model, pooled_correction, pooled_tiles
@@ -18,10 +19,13 @@ from twinlens.calibrate.settings import CalibrationSettings
 from twinlens.calibrate.spectra import Spectra, pooled, window_px_for, zone_spectra, zone_window_px
 from twinlens.calibrate.tile_lk import TileFits, fitting_tile_px, tile_fits
 from twinlens.calibrate.zones import blurred_by_zones
+from twinlens.errors import DegenerateGeometryError
 from twinlens.pixels import Homography, Kernel, Mask, Mono, MonoFloat
 
+log = logging.getLogger(__name__)
+
 _SETTLED_PX = 0.005
-_GAUGE_SETTLED_PX = 0.01
+_MAPPING_SETTLED_PX = 0.01
 _STEPS = 4
 _KERNEL_WORTH = 0.97
 """A kernel must leave at most this share of what a Gaussian leaves unexplained."""
@@ -51,8 +55,8 @@ class Refined:
     """One per pair, with the last template."""
     correction: Correction
     kind: FieldKind
-    is_gaussian: bool
-    """The kernel has one parameter, and no noise of its own."""
+    sigma_px: float | None
+    """Of the kernel, where it is a Gaussian: it has one parameter then, and no noise of its own."""
 
     @property
     def unexplained(self) -> float:
@@ -100,21 +104,14 @@ def refined(
     """
     shape_hw = (pairs[0].b.shape[0], pairs[0].b.shape[1])
     walk = _Walk(pairs, start, fitting_tile_px(settings.tile_px, shape_hw), shape is not None, progress)
-    found = walk.with_gaussian(
-        sigma_px, Mapping(start) if shape is None else _shifted_onto(shape, start, shape_hw)
-    )
-    for turn in range(settings.rounds):
-        by_kernel, moved_px = walk.with_kernel(found)
-        if turn == 0 and by_kernel.unexplained > _KERNEL_WORTH * found.unexplained:
-            progress("a Gaussian explains the blur as well as a kernel")
-            break
-        found = by_kernel
-        progress(
-            f"round {turn + 1}: gauge moved by {moved_px:.3f} px, residual "
-            f"{np.median(found.correction.residual_px):.3f} px in {len(found.correction.residual_px)} tiles"
-        )
-        if moved_px < _GAUGE_SETTLED_PX:
-            break
+    mapping = Mapping(start) if shape is None else _shifted_onto(shape, start, shape_hw)
+    spectra = walk.spectra(mapping)
+    found = walk.with_gaussian(gaussian_sigma_px(spectra) or sigma_px, mapping)
+    by_kernel = walk.with_first_kernel(spectra, mapping)
+    if by_kernel is None or by_kernel.unexplained > _KERNEL_WORTH * found.unexplained:
+        progress("a Gaussian explains the blur as well as a kernel")
+    else:
+        found = walk.with_settled_kernel(by_kernel, settings.rounds - 1)
     found = walk.with_zones(found)
     return walk.with_field(found, settings.max_residual_px) if shape is None else found
 
@@ -142,13 +139,37 @@ class _Walk:
     def with_gaussian(self, sigma_px: float, mapping: Mapping) -> Refined:
         kernels = (gaussian_kernel(sigma_px),)
         found = self._settled(kernels, mapping, self._model)
-        return replace(found, is_gaussian=True)
+        return replace(found, sigma_px=sigma_px)
 
-    def with_kernel(self, found: Refined) -> tuple[Refined, float]:
-        """With a kernel from spectra at the mapping found so far, and by how many px the gauge moved it."""
-        kernel, gauge_xy = kernel_in_gauge(pooled(self._zone_spectra(found.mapping)))
-        mapping = found.mapping.corrected(shift(*gauge_xy), None)
-        return self._settled((kernel,), mapping, self._model), float(np.hypot(*gauge_xy))
+    def with_first_kernel(self, spectra: Spectra, mapping: Mapping) -> Refined | None:
+        """With a kernel from spectra at `mapping`; None where small or noisy frames give none."""
+        try:
+            return self._with_kernel(spectra, mapping)
+        except DegenerateGeometryError as error:
+            log.debug("no kernel: %s", error)
+            return None
+
+    def with_settled_kernel(self, found: Refined, rounds: int) -> Refined:
+        """With kernel and mapping in turn, until the gauge rests."""
+        for _ in range(rounds):
+            before = found.mapping
+            found = self._with_kernel(self.spectra(before), before)
+            moved_px = farthest_px(_moved(found.mapping, before.b_from_a), self.shape_hw)
+            self.progress(
+                f"kernel of {len(found.kernels[0])} px, mapping moved by {moved_px:.3f} px, residual "
+                f"{np.median(found.correction.residual_px):.3f} px in {len(found.correction.residual_px)} tiles"
+            )
+            if moved_px < _MAPPING_SETTLED_PX:
+                break
+        return found
+
+    def spectra(self, mapping: Mapping) -> Spectra:
+        """Of the whole frame."""
+        return pooled(self._zone_spectra(mapping))
+
+    def _with_kernel(self, spectra: Spectra, mapping: Mapping) -> Refined:
+        kernel, gauge_xy = kernel_in_gauge(spectra)
+        return self._settled((kernel,), mapping.corrected(shift(*gauge_xy), None), self._model)
 
     def with_zones(self, found: Refined) -> Refined:
         """With a kernel for each zone, where that explains B clearly better than one for all."""
@@ -179,7 +200,7 @@ class _Walk:
         if np.median(bent.correction.residual_px) > max_residual_px:
             return found
         self.progress(f"a {model.kind} field explains tiles that were held out")
-        return replace(bent, is_gaussian=found.is_gaussian)
+        return replace(bent, sigma_px=found.sigma_px)
 
     def _settled(self, kernels: tuple[Kernel, ...], mapping: Mapping, model: Model) -> Refined:
         """The mapping that the tiles agree on when A is blurred by `kernels`."""
@@ -192,7 +213,7 @@ class _Walk:
             bent_px = 0.0 if correction.bent is None else correction.bent.rms_px
             if max(farthest_px(correction.moved, self.shape_hw), bent_px) < _SETTLED_PX:
                 break
-        return Refined(mapping, kernels, tuple(fits), correction, model.kind, is_gaussian=False)
+        return Refined(mapping, kernels, tuple(fits), correction, model.kind, sigma_px=None)
 
     def _fits(self, templates: Sequence[MonoFloat], mapping: Mapping) -> list[TileFits]:
         moved = _moved(mapping, self.start)

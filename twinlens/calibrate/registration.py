@@ -193,8 +193,8 @@ def _refined_alone(
     found = refined([small], reduced(b_from_a, factor), sigma_px=sigma_px / factor, settings=in_small_px)
     if factor == 1:
         return found, 1
-    if found.is_gaussian:
-        return replace(found, kernels=(gaussian_kernel(sigma_px),)), factor
+    if found.sigma_px is not None:
+        return replace(found, kernels=(gaussian_kernel(factor * found.sigma_px),)), factor
     start = found.mapping.enlarged(factor, (b.shape[0], b.shape[1])).b_from_a
     full = put_on_b(a, b, start, sigma_px=sigma_px, bit_depth=bit_depth)
     return refined([full], start, sigma_px=sigma_px, settings=settings), 1
