@@ -12,13 +12,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 
 from twinlens import __version__
-from twinlens.calibrate import Calibrations, CalibrationSettings, RigCalibration, aligned_a
+from twinlens.calibrate import Calibrations, CalibrationSettings
 from twinlens.capture.assign import assign_cameras, list_cameras
 from twinlens.capture.capture import CaptureReport, Take, capture, require_complete
 from twinlens.capture.producers import bundled_producer
@@ -33,9 +32,10 @@ from twinlens.dataset.summary import DatasetReport
 from twinlens.errors import SettingsError
 from twinlens.handover import build_from_sessions, calibrate_sessions
 from twinlens.judge import judge_registration
-from twinlens.pixels import Kernel, Mono, Picture
+from twinlens.pixels import Kernel, Picture
+from twinlens.registration_pictures import registration_pictures
 from twinlens.report.pages import write_report
-from twinlens.report.street import PairPictures, RegistrationPictures, RegistrationTruth, Street, Triple
+from twinlens.report.street import PairPictures, RegistrationTruth, Street, Triple
 from twinlens.restore.baselines import best_wiener
 from twinlens.restore.checkpoint import load_checkpoint
 from twinlens.restore.evaluate import EvaluationReport, evaluate, summarise
@@ -200,11 +200,13 @@ def run_demo(
     tested = walk.test(truth.true_kernel_b)
     walk.voice.stage("writing the report")
     figures = _figures(captured, truth, tested.report, seconds=time.monotonic() - walk.started)
+    figures["ceiling_db"] = calibration.ceiling_db
     street = Street(
         title="twinlens demo: two virtual cameras, one scene",
         capture=captured,
         calibration=calibrations.report(),
-        registration=(_registration_pictures(session, calibration),),
+        registration=registration_pictures([session], calibrations),
+        drift_limit_px=calibration.settings.max_drift_px,
         truth=truth,
         dataset=built,
         pairs=_contact_sheet(PairedDataset(walk.dataset_file)),
@@ -260,19 +262,6 @@ def _figures(
         "restored_ssim": tested.mean_restored.ssim,
         "seconds": seconds,
     }
-
-
-def _registration_pictures(session: Session, calibration: RigCalibration) -> RegistrationPictures:
-    pair = session.pairs()[0]
-    registered = aligned_a(pair.a.pixels, calibration)
-    white = np.iinfo(pair.a.pixels.dtype).max
-    return RegistrationPictures(
-        mirror_state=pair.mirror_state.label,
-        b=pair.b.pixels,
-        a_unregistered=pair.a.pixels,
-        kernel=calibration.kernel,
-        a_registered=cast("Mono", np.clip(np.rint(registered), 0, white).astype(pair.a.pixels.dtype)),
-    )
 
 
 def _contact_sheet(dataset: PairedDataset) -> tuple[PairPictures, ...]:

@@ -17,11 +17,13 @@ from twinlens.calibrate import (
     Box,
     Calibrations,
     CalibrationSettings,
+    Grid,
     Origin,
     PairIdentity,
     RigCalibration,
     align_pair,
     calibrate_session,
+    reuse_calibration,
     valid_box,
 )
 from twinlens.capture.corrected import corrected, warn_of_other_gain
@@ -56,12 +58,20 @@ def calibrate_sessions(
     sessions: Sequence[Session],
     *,
     settings: CalibrationSettings | None = None,
+    reuse: Calibrations | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Calibrations:
     """One calibration per mirror state, pooled over all sessions and spread over their scenes.
 
     Where a session holds a dark series, and perhaps a flat one, all frames are corrected by it first, and the
-    corrections become part of the calibration.
+    corrections become part of the calibration. Where it holds a reference series, recorded with a flat mirror,
+    both cameras are sharp there, and it fixes the mapping's shape for every mirror state.
+
+    Args:
+        sessions: of one rig.
+        settings: of the registration.
+        reuse: a calibration that is kept as it is, if the sessions' pairs do not contradict it.
+        on_step: gets one sentence after every step.
 
     Raises:
         CalibrationError: the sessions do not fit together, or their pictures determine no good mapping.
@@ -71,23 +81,26 @@ def calibrate_sessions(
     labels = _labels(sessions)
     if not labels:
         raise CalibrationError("the sessions hold no complete pair", hint="record at least one pair")
-    corrections = corrections_of(sessions, on_step=on_step)
+    corrections = corrections_of(sessions, on_step=on_step) if reuse is None else reuse.corrections
     maps = corrections.maps if corrections is not None else None
+    reference = ArrayPairs(reduce(add, (session.pairs(kind="reference") for session in sessions)), maps)
     states = []
     for label in labels:
-        pairs = joined_pairs(sessions, label)
+        pairs = joined_pairs(sessions, label).spread(settings.max_pairs)
         origin = Origin(
             mirror_state=label,
             session_ids=tuple(session.id for session in sessions if len(session.pairs(label))),
             bit_depth=sessions[0].manifest.bit_depth,
+            names=pairs.names,
         )
+        arrays = ArrayPairs(pairs, maps)
+        if reuse is not None:
+            known = reuse.of(label)
+            _require_same_frames(sessions[0], known)
+            states.append(reuse_calibration(known, arrays, origin=origin, progress=on_step))
+            continue
         states.append(
-            calibrate_session(
-                ArrayPairs(pairs.spread(settings.max_pairs), maps),
-                settings=settings,
-                origin=origin,
-                progress=on_step,
-            )
+            calibrate_session(arrays, reference=reference, settings=settings, origin=origin, progress=on_step)
         )
     return Calibrations(tuple(states), corrections)
 
@@ -104,7 +117,7 @@ def build_from_sessions(
 ) -> DatasetReport:
     """Align every pair of the sessions and write them as one dataset, corrected as the calibration was.
 
-    A pair that contradicts the calibration is left out and told to `on_reject`.
+    A pair that contradicts the calibration, or fits it only coarsely, is left out and told to `on_reject`.
 
     Raises:
         TwinlensError: a session, the calibration or the split cannot work; nothing is left under `out` then.
@@ -120,11 +133,11 @@ def build_from_sessions(
     scene_counts = Counter(scene for _, each in pairs for scene in each.scenes)
     # Before the slow part: a split that cannot work should say so at once.
     split_scenes(scene_counts, ratios=settings.ratios, seed=settings.seed, assignment=settings.assignment)
-    box = valid_box(*used)
+    box = valid_box(*used, grid=settings.grid)
     if calibrations.maps is not None:
         warn_of_other_gain(sessions, calibrations.maps.b)
     return build_dataset(
-        _counted(_aligned(pairs, calibrations, box, on_reject), on_pair),
+        _counted(_aligned(pairs, calibrations, box, grid=settings.grid, on_reject=on_reject), on_pair),
         out,
         settings=settings,
         provenance=_provenance(sessions, calibration_file, settings),
@@ -142,6 +155,8 @@ def _aligned(
     pairs: Sequence[tuple[Session, SessionPairs]],
     calibrations: Calibrations,
     box: Box,
+    *,
+    grid: Grid,
     on_reject: Callable[[str], None],
 ) -> Iterator[AlignedPair]:
     maps = calibrations.maps
@@ -157,10 +172,16 @@ def _aligned(
             )
             calibration = calibrations.of(pair.mirror_state.label)
             a, b = corrected(pair, maps)
+            left_out = f"left out trigger {pair.trigger_index} ({pair.scene})"
             try:
-                yield align_pair(a, b, calibration, box=box, identity=identity)
+                aligned = align_pair(a, b, calibration, box=box, identity=identity, grid=grid)
             except CalibrationError as error:
-                on_reject(f"left out trigger {pair.trigger_index} ({pair.scene}): {error.message}")
+                on_reject(f"{left_out}: {error.message}")
+                continue
+            if aligned.passport.verdict == "good":
+                yield aligned
+            else:
+                on_reject(f"{left_out}: {'; '.join(aligned.passport.reasons)}")
 
 
 def _counted(pairs: Iterator[AlignedPair], on_pair: Callable[[int], None]) -> Iterator[AlignedPair]:

@@ -19,7 +19,7 @@ def judge_registration(twin: RigTwin, found: RigCalibration, *, mirror_state_ind
     PSF's centroid. The true kernel is moved by the same amount: a target convolved with it gives its input, and a
     Wiener filter that did not know of the shift would be scored against a displaced target.
     """
-    on_b, error = _grid_errors(twin.true_b_from_a, found.b_from_a, twin.shape_hw)
+    on_b, error = _grid_errors(twin.true_b_from_a, found, twin.shape_hw)
     shift = error.mean(axis=0)
     shape = error - shift
     return RegistrationTruth(
@@ -34,12 +34,12 @@ def judge_registration(twin: RigTwin, found: RigCalibration, *, mirror_state_ind
 
 
 def _grid_errors(
-    true_b_from_a: Homography, found_b_from_a: Homography, shape_hw: tuple[int, int]
+    true_b_from_a: Homography, found_mapping: RigCalibration, shape_hw: tuple[int, int]
 ) -> tuple[PointsXY, PointsXY]:
     height, width = shape_hw
     x, y = np.meshgrid(np.linspace(0, width - 1, GRID), np.linspace(0, height - 1, GRID))
     points = np.stack([x.ravel(), y.ravel()], axis=1)
-    true, found = _mapped(true_b_from_a, points), _mapped(found_b_from_a, points)
+    true, found = _mapped(true_b_from_a, points), found_mapping.map_b_from_a(points)
     seen = ((true >= 0) & (true <= [width - 1, height - 1])).all(axis=1)
     return true[seen], (found - true)[seen]
 

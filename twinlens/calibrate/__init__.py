@@ -11,6 +11,7 @@ from twinlens.calibrate.passport import Passport
 from twinlens.calibrate.photometric import Photometric
 from twinlens.calibrate.registration import Registration, register
 from twinlens.calibrate.reports import CalibrationReport, DriftReport, EmvaReport, StateReport, ZoneReport
+from twinlens.calibrate.reuse import reuse_calibration
 from twinlens.calibrate.settings import CalibrationSettings
 from twinlens.calibrate.taken import Origin
 
@@ -39,5 +40,6 @@ __all__ = [
     "calibrate_session",
     "measure_correction",
     "register",
+    "reuse_calibration",
     "valid_box",
 ]

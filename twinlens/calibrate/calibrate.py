@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from twinlens.calibrate.against import seen_share
 from twinlens.calibrate.ceiling import ceiling_db
 from twinlens.calibrate.coarse import MIN_NCC, proven_start
 from twinlens.calibrate.drift import drifts, off_rig
@@ -24,7 +25,7 @@ from twinlens.calibrate.model import RigCalibration
 from twinlens.calibrate.orb import consensus, orb_fit
 from twinlens.calibrate.pyramid import gaussian_refined, require_texture
 from twinlens.calibrate.refine import OnB, Refined, mean_kernel, put_on_b, refined
-from twinlens.calibrate.registration import check_order, corner_covariance, seen_share
+from twinlens.calibrate.registration import check_order, corner_covariance
 from twinlens.calibrate.settings import CalibrationSettings
 from twinlens.calibrate.state_brightness import state_brightness
 from twinlens.calibrate.taken import Origin, Pairs, Taken, take

@@ -32,7 +32,7 @@ def drifts(
     told: list[Drift] = []
     for fit, residual_xy, name, gain in zip(found.fits, residuals, names, gains, strict=True):
         own = own_fit(replace(fit, shift_xy=residual_xy), shape_hw, overlap=1.0, bit_depth=bit_depth)
-        if own.correction is None:
+        if own.correction is None or not own.fitness.tiles:
             told.append(None)
             continue
         told.append(

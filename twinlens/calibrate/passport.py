@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twinlens.calibrate.against import seen_share
 from twinlens.calibrate.ceiling import ceiling_db
 from twinlens.calibrate.frames import as_float, eroded
 from twinlens.calibrate.gates import Verdict, judge, witnesses
@@ -12,7 +13,6 @@ from twinlens.calibrate.kernel import kernel_sigma_px
 from twinlens.calibrate.model import RigCalibration
 from twinlens.calibrate.own_fit import OwnFit, check_drift, own_fit
 from twinlens.calibrate.photometric import fit_gain_offset
-from twinlens.calibrate.registration import seen_share
 from twinlens.calibrate.spectra import ZONES, zone_of
 from twinlens.calibrate.tile_lk import fitting_tile_px, tile_fits
 from twinlens.calibrate.zones import blurred_by_zones

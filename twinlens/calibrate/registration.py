@@ -6,23 +6,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.calibrate.against import fit_against, seen_share
 from twinlens.calibrate.coarse import proven_start
-from twinlens.calibrate.equalise import blur_sigma_px, gaussian_kernel, reduced_kernel, smaller
-from twinlens.calibrate.frames import as_float, check_pair, eroded, unsaturated
+from twinlens.calibrate.equalise import blur_sigma_px, gaussian_kernel
+from twinlens.calibrate.frames import as_float, check_pair
 from twinlens.calibrate.gates import Fitness, Verdict, check_view, fitness, judge
-from twinlens.calibrate.geometry import normalised, reduced
+from twinlens.calibrate.geometry import enlarged, reduced
 from twinlens.calibrate.kernel import GAUGE
 from twinlens.calibrate.mapping import Field, Mapping
 from twinlens.calibrate.model import RigCalibration
-from twinlens.calibrate.own_fit import check_drift, own_fit
+from twinlens.calibrate.own_fit import check_drift
 from twinlens.calibrate.pooling import Correction, displacement_jacobian
-from twinlens.calibrate.pyramid import small_mask, working_factor
+from twinlens.calibrate.pyramid import working_factor
 from twinlens.calibrate.refine import Refined, put_on_b, refined
 from twinlens.calibrate.repetition import period_px
-from twinlens.calibrate.resample import warp_mask, warp_smooth
 from twinlens.calibrate.settings import CalibrationSettings
-from twinlens.calibrate.tile_lk import fitting_tile_px, tile_fits
-from twinlens.calibrate.zones import blurred_by_zones
 from twinlens.errors import PoorFitError
 from twinlens.pixels import Homography, Kernel, Mono, PointsXY
 
@@ -164,13 +162,6 @@ def check_order(
     )
 
 
-def seen_share(mapping: Mapping, shape_hw: tuple[int, int]) -> float:
-    """Share of B's frame that A sees."""
-    factor = max(1, min(shape_hw) // 256)
-    small_hw = (shape_hw[0] // factor, shape_hw[1] // factor)
-    return float(warp_mask(np.ones(small_hw, np.bool_), reduced(mapping.b_from_a, factor), small_hw).mean())
-
-
 def corner_covariance(
     correction: Correction, mapping: Mapping, shape_hw: tuple[int, int], *, scale: int = 1
 ) -> NDArray[np.float64]:
@@ -204,40 +195,20 @@ def _against(
     a: Mono, b: Mono, prior: RigCalibration, *, bit_depth: int, settings: CalibrationSettings
 ) -> Registration:
     shape_hw = (b.shape[0], b.shape[1])
-    if shape_hw != prior.shape_hw or bit_depth != prior.bit_depth:
-        raise ValueError(
-            f"the pair is {shape_hw} of {bit_depth} bit, its calibration is of {prior.shape_hw}, "
-            f"{prior.bit_depth} bit"
-        )
-    overlap = seen_share(prior.mapping, shape_hw)
-    check_view(prior.b_from_a, shape_hw, overlap=overlap, settings=settings, name=_NAME)
-    factor = working_factor(shape_hw)
-    small_hw = (shape_hw[0] // factor, shape_hw[1] // factor)
-    mapping = prior.mapping.reduced(factor)
-    kernels = [reduced_kernel(kernel, factor) for kernel in prior.kernels]
-    reach = max(len(kernel) for kernel in kernels) // 2
-    in_a = small_mask(unsaturated(a, bit_depth), factor, reach)
-    in_b = small_mask(unsaturated(b, bit_depth), factor, reach)
-    in_a = eroded(in_a, int(np.ceil(2 * prior.sigma_px / factor)))
-    a_on_b = warp_smooth(smaller(as_float(a), factor), mapping.b_from_a, small_hw, field=mapping.field)
-    fits = tile_fits(
-        blurred_by_zones(a_on_b, kernels),
-        smaller(as_float(b), factor),
-        warp_mask(in_a, mapping.b_from_a, small_hw, field=mapping.field) & in_b,
-        tile_px=fitting_tile_px(settings.tile_px, small_hw),
-    )
-    own = own_fit(fits, small_hw, overlap=overlap, bit_depth=bit_depth, scale=factor)
+    own = fit_against(a, b, prior, bit_depth=bit_depth, name=_NAME)
     verdict, reasons = judge(own.fitness, settings, name=_NAME)
     correction = check_drift(own, settings, name=_NAME)
-    found = Mapping(normalised(correction.moved @ mapping.b_from_a), mapping.field).enlarged(factor, shape_hw)
+    factor = working_factor(shape_hw)
+    moved = enlarged(correction.moved, factor)
+    found = prior.mapping.corrected(moved, None)
     return Registration(
         b_from_a=found.b_from_a,
-        field=prior.field,
+        field=found.field,
         kernel=prior.kernel,
         gauge=prior.gauge,
         corner_covariance=corner_covariance(correction, found, shape_hw, scale=factor),
-        tiles_xy=factor * fits.centre_xy + (factor - 1) / 2,
-        residual_xy=factor * fits.shift_xy,
+        tiles_xy=factor * own.fits.centre_xy + (factor - 1) / 2,
+        residual_xy=factor * own.fits.shift_xy,
         fitness=own.fitness,
         verdict=verdict,
         reasons=reasons,

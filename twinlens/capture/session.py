@@ -120,6 +120,11 @@ class SessionPairs(Sequence[FramePair]):
         """The scene of each pair, without reading frames."""
         return tuple(place.take.scene for place in self._places)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Scene and trigger of each pair, without reading frames."""
+        return tuple(f"{place.take.scene} {place.a.record.trigger_index}" for place in self._places)
+
     def spread(self, count: int) -> "SessionPairs":
         """At most `count` pairs, as many different scenes as possible."""
         seen: Counter[str] = Counter()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -51,6 +52,8 @@ class DatasetSettings(Settings):
     """Draws which scenes go where."""
     assignment: Mapping[str, str] = field(default_factory=dict)
     """Scenes whose split is decided by hand: scene to train, val or test."""
+    grid: Literal["a", "b"] = "b"
+    """Whose pixels a pair is laid on: B's leaves the input as the camera sent it, A's the target."""
 
     def check(self) -> None:
         """Raise `SettingsError` where a value cannot work."""
@@ -62,6 +65,10 @@ class DatasetSettings(Settings):
         if not re.fullmatch(r"\d+\.\d+\.\d+", self.version):
             raise SettingsError(
                 f"DatasetSettings.version is {self.version!r}; three numbers are needed", hint="such as 1.0.0"
+            )
+        if self.grid not in ("a", "b"):
+            raise SettingsError(
+                f"DatasetSettings.grid is {self.grid!r}", hint="a pair lies on the grid of a or of b"
             )
         unknown = sorted(set(self.assignment.values()) - set(SPLITS))
         if unknown:

@@ -1,6 +1,7 @@
 """`twinlens build`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,6 +20,13 @@ from twinlens.verbs.options import as_json, existing, folder
 @click.option(
     "--assign", multiple=True, metavar="SCENE=SPLIT", help="Pin a scene to train, val or test; repeatable."
 )
+@click.option(
+    "--grid",
+    type=click.Choice(["b", "a"]),
+    default="b",
+    show_default=True,
+    help="Whose pixels pairs are laid on: b resamples A, a resamples B.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @as_json
 def build(
@@ -29,6 +37,7 @@ def build(
     ratios: tuple[float, float, float],
     seed: int,
     assign: tuple[str, ...],
+    grid: Any,
     overwrite: bool,
     json: bool,
 ) -> None:
@@ -38,7 +47,7 @@ def build(
     from twinlens.handover import build_from_sessions
 
     assignment = dict(_scene_and_split(text) for text in assign)
-    settings = DatasetSettings(ratios=ratios, seed=seed, assignment=assignment)
+    settings = DatasetSettings(ratios=ratios, seed=seed, assignment=assignment, grid=grid)
     opened = [Session(path) for path in sessions]
     left_out: list[str] = []
     with console.bar("building", sum(len(session.pairs()) for session in opened)) as bar:
