@@ -18,7 +18,7 @@ from twinlens.calibrate.coarse import MIN_NCC, proven_start
 from twinlens.calibrate.drift import drifts, off_rig
 from twinlens.calibrate.equalise import blur_sigma_px
 from twinlens.calibrate.frames import as_float
-from twinlens.calibrate.gates import Fitness, check_view, fitness
+from twinlens.calibrate.gates import Fitness, check_view, fitness, witnesses
 from twinlens.calibrate.kernel import GAUGE, kernel_sigma_px
 from twinlens.calibrate.mapping import Mapping, samples_xy
 from twinlens.calibrate.model import RigCalibration
@@ -239,8 +239,9 @@ def _mean_shift(shape: Mapping, found: Mapping, shape_hw: tuple[int, int]) -> tu
 
 
 def _some_tiles(found: Refined) -> tuple[tuple[float, float, float, float], ...]:
-    """Residuals of evenly chosen tiles, for pictures."""
-    centre_xy = np.concatenate([fit.centre_xy for fit in found.fits])
+    """Residuals of evenly chosen tiles that know their shift, for pictures."""
+    known = np.concatenate([witnesses(fit) for fit in found.fits])
+    centre_xy = np.concatenate([fit.centre_xy for fit in found.fits])[known]
     step = -(-len(centre_xy) // _MOST_TILES)
-    rows = np.hstack([centre_xy, found.correction.residual_xy])[::step].round(3)
+    rows = np.hstack([centre_xy, found.correction.residual_xy[known]])[::step].round(3)
     return tuple((float(x), float(y), float(dx), float(dy)) for x, y, dx, dy in rows)

@@ -26,19 +26,17 @@ def brightness_curve(state: StateReport) -> Drawing | None:
     rest = brightness_residual(state)
     with figure(6.1, 5.0) as drawn:
         upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
-        upper.plot(a, b, ".", color=INK, markersize=4, alpha=0.55, zorder=3, label=f"{len(points)} tiles")
+        upper.plot(a, b, ".", color=INK, markersize=4, alpha=0.55, zorder=3, label=f"{len(points)} places")
         everywhere, measured = np.linspace(0, full, 300), np.linspace(a.min(), a.max(), 300)
         upper.plot(everywhere, _fitted(state, everywhere), ":", color=RESTORED, linewidth=1.2)
         upper.plot(measured, _fitted(state, measured), color=RESTORED, label="fitted curve")
-        upper.set(ylabel="camera B (grey level)", title="How A’s grey levels become B’s")
+        upper.set(ylabel="camera B, vignette taken out (grey level)", title="How A’s grey levels become B’s")
         upper.set(xlim=(0, full), ylim=(min(0.0, float(b.min())), max(float(b.max()), full) * 1.02))
         upper.legend(loc="upper left")
         lower.plot(a, rest, ".", color=INPUT, markersize=4, alpha=0.7)
         lower.axhline(0, color=RESTORED)
         _running_median(lower, a, rest)
-        lower.set(
-            ylabel="B − curve", xlabel="camera A, registered, equally blurred, vignette taken out (grey level)"
-        )
+        lower.set(ylabel="B − curve", xlabel="camera A, registered, equally blurred (grey level)")
         rms = float(np.sqrt(np.mean(rest**2)))
         return Drawing(
             drawn,
