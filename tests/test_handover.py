@@ -11,8 +11,9 @@ from twinlens.capture.frame import CameraRole, Frame, FrameRecord, MirrorState
 from twinlens.capture.recorder import Recorder
 from twinlens.capture.session import Manifest, RecordedTake, Session
 from twinlens.dataset import DatasetSettings, PairedDataset
-from twinlens.errors import CalibrationError, SplitLeakError, TwinlensError
+from twinlens.errors import CalibrationError, PoorFitError, SplitLeakError, TwinlensError
 from twinlens.handover import build_from_sessions, calibrate_sessions
+from twinlens.verbs.calibrate import calibrate
 
 SHAPE_HW = (192, 224)
 SCENES = ("house", "tower", "bridge")
@@ -31,6 +32,7 @@ def write_session(
     serial_a: str = "A",
     wrong_pair: int = -1,
     unused_state: bool = False,
+    b_moved_px: int = 0,
 ) -> Session:
     roles: tuple[CameraRole, CameraRole] = ("a", "b")
     for camera in roles:
@@ -49,7 +51,8 @@ def write_session(
                 xxh3=0,
             )
             seed = 99 if camera == "a" and i == wrong_pair else i
-            recorder.put(Frame(texture(seed, shape_hw), record))
+            pixels = texture(seed, shape_hw)
+            recorder.put(Frame(np.roll(pixels, b_moved_px if camera == "b" else 0, axis=1), record))
         recorder.close()
     takes = [RecordedTake(scene, FLAT, i) for i, scene in enumerate(SCENES)]
     if unused_state:
@@ -144,3 +147,45 @@ def test_a_split_that_would_be_empty_fails_before_any_pair_is_aligned(
         )
     assert caught.value.hint
     assert aligned == []
+
+
+def test_pairs_are_laid_on_camera_as_grid_on_request(tmp_path: Path, calibration_file: Path) -> None:
+    session = write_session(tmp_path / "s")
+    build_from_sessions([session], calibration_file, tmp_path / "d.h5", settings=DatasetSettings(grid="a"))
+    pair = PairedDataset(tmp_path / "d.h5")[0]
+    a = session.pairs()[0].a.pixels
+    left, top = np.rint(-pair.b_from_a[:2, 2]).astype(int)
+    height, width = pair.target.shape
+    assert np.abs(pair.target.astype(int) - a[top : top + height, left : left + width]).max() <= 1
+
+
+def test_a_calibration_is_used_again_while_the_pairs_fit_it(tmp_path: Path, calibration_file: Path) -> None:
+    known = Calibrations.read(calibration_file)
+    again = calibrate_sessions([write_session(tmp_path / "s")], reuse=known).of("flat")
+    assert np.array_equal(again.b_from_a, np.eye(3))
+    assert again.session_ids == ("s", "session_s")
+    assert [pair.name for pair in again.drift] == ["house 0", "tower 1", "bridge 2"]
+    assert max(pair.departure_px for pair in again.drift) < 0.05
+
+
+def test_a_calibration_of_a_rig_that_moved_is_not_used_again(tmp_path: Path, calibration_file: Path) -> None:
+    moved = write_session(tmp_path / "s", b_moved_px=1)
+    with pytest.raises(PoorFitError, match="3 of 3 pairs contradict the calibration of 'flat'") as caught:
+        calibrate_sessions([moved], reuse=Calibrations.read(calibration_file))
+    assert "calibrate without --reuse" in caught.value.hint
+
+
+def test_the_verb_writes_a_page_and_pictures_of_a_calibration_used_again(
+    tmp_path: Path, calibration_file: Path
+) -> None:
+    session = write_session(tmp_path / "s")
+    out, page = tmp_path / "again.json", tmp_path / "page"
+    with pytest.raises(SystemExit) as ended:
+        calibrate.main(
+            [str(session.folder), "-o", str(out), "--reuse", str(calibration_file), "--report", str(page)]
+        )
+    assert ended.value.code == 0
+    assert Calibrations.read(out).of("flat").drift[0].name == "house 0"
+    assert "house 0" in (page / "report.json").read_text()
+    assert (page / "report.html").exists()
+    assert len(list((page / "registration").glob("*.png"))) >= 6

@@ -1,5 +1,6 @@
 """`twinlens calibrate`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,10 @@ from twinlens import console
 from twinlens.verbs.options import as_json, existing, folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from twinlens.calibrate import Calibrations, EmvaReport
     from twinlens.capture.session import Session
 else:
-    EmvaReport = Any  # importing it would make --help slow
+    Calibrations = EmvaReport = Session = Any  # importing them would make --help slow
 
 
 @click.command()
@@ -89,7 +88,7 @@ def calibrate(
     console.say(f"wrote {out}" if page is None else f"wrote {out} and {page}")
 
 
-def _write_report(sessions: "Sequence[Session]", found: "Calibrations", folder: Path) -> Path:
+def _write_report(sessions: Sequence[Session], found: Calibrations, folder: Path) -> Path:
     from twinlens.registration_pictures import registration_pictures
     from twinlens.report.pages import write_report
     from twinlens.report.street import registration_street
