@@ -27,6 +27,10 @@ _CONTRAST = 0.01
 """A tile of A, blurred like B, that varies by less than this share of full scale is sky or wall."""
 _WRONG_PX = 1.0
 _FEWEST_WITNESSES = 8
+_WILD = 4.0
+"""Residuals longer than this many medians are cut to it before their direction is asked."""
+_ON_A_LINE = 2.5
+"""Residuals spread this much more along a line than across it are no misregistration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,12 @@ class Fitness:
     """Of the frame's 3 x 3 zones, how many hold such tiles."""
     overlap: float
     """Share of B's frame that A sees."""
+    along_px: float = 0.0
+    """Root mean square of the tiles' residuals along the line on which they lie most."""
+    across_px: float = 0.0
+    """The same across it: parallax has none."""
+    along_deg: float = 0.0
+    """That line's direction, clockwise on the screen from the x axis, -90 to 90."""
 
 
 def fitness(
@@ -63,11 +73,13 @@ def fitness(
         bit_depth: of the frames.
     """
     known = np.concatenate([witnesses(fit) for fit in fits])
-    residual_px = np.hypot(residual_xy[:, 0], residual_xy[:, 1])[known]
+    residual_xy = residual_xy[known]
+    residual_px = np.hypot(residual_xy[:, 0], residual_xy[:, 1])
     centre_xy = np.concatenate([fit.centre_xy for fit in fits])[known]
     contrast = _CONTRAST * full_scale(bit_depth)
     ncc = np.concatenate([correlation_where_a_varies(fit, contrast=contrast) for fit in fits])
     there = len(residual_px) > 0
+    along_px, across_px, along_deg = _spread(residual_xy, residual_px) if there else (0.0, 0.0, 0.0)
     return Fitness(
         residual_px=float(np.median(residual_px)) if there else float("inf"),
         residual_p95_px=float(np.percentile(residual_px, 95)) if there else float("inf"),
@@ -77,7 +89,20 @@ def fitness(
         tiles=len(residual_px),
         zones=len(np.unique(zone_of(centre_xy, shape_hw))),
         overlap=overlap,
+        along_px=along_px,
+        across_px=across_px,
+        along_deg=along_deg,
     )
+
+
+def _spread(residual_xy: PointsXY, residual_px: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Along, across (px) and direction (degrees) of the line on which residuals lie most; wild ones are cut."""
+    longest_px = _WILD * float(np.median(residual_px)) + 1e-9
+    cut = residual_xy * np.minimum(1, longest_px / np.maximum(residual_px, 1e-9))[:, None]
+    variance, axes = np.linalg.eigh(cut.T @ cut / len(cut))
+    x, y = axes[:, 1] if axes[0, 1] >= 0 else -axes[:, 1]
+    across_px, along_px = np.sqrt(np.maximum(variance, 0)).tolist()
+    return along_px, across_px, float(np.degrees(np.arctan2(y, x)))
 
 
 def witnesses(fit: TileFits) -> NDArray[np.bool_]:
@@ -120,6 +145,11 @@ def judge(found: Fitness, settings: CalibrationSettings, *, name: str) -> tuple[
         reasons.append(
             f"{found.wrong_share:.0%} of the tiles lie more than 1 px off, at most {settings.max_wrong_share:.0%} "
             "is good: parallax, or much of the scene moved"
+        )
+    if reasons and found.along_px > _ON_A_LINE * found.across_px:
+        reasons.append(
+            f"residuals lie along {found.along_deg:.0f} degrees ({found.along_px:.2f} px, across "
+            f"{found.across_px:.2f} px), as a near scene's parallax does: use scenes that are farther away"
         )
     if found.tile_ncc < settings.min_tile_ncc:
         reasons.append(f"tile correlation {found.tile_ncc:.3f}, at least {settings.min_tile_ncc:g} is good")
