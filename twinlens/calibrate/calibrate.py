@@ -15,7 +15,7 @@ import numpy as np
 from twinlens.calibrate.against import seen_share
 from twinlens.calibrate.ceiling import ceiling_db
 from twinlens.calibrate.coarse import MIN_NCC, proven_start
-from twinlens.calibrate.drift import drifts, off_rig
+from twinlens.calibrate.drift import drifts, off_rig, with_gains
 from twinlens.calibrate.equalise import blur_sigma_px
 from twinlens.calibrate.frames import as_float
 from twinlens.calibrate.gates import Fitness, check_view, fitness, witnesses
@@ -193,7 +193,7 @@ def _calibration(
         bit_depth=taken.bit_depth,
     )
     _gate(figures, settings)
-    photometric, brightness = state_brightness(solved.on_b, found, solved.start, bit_depth=taken.bit_depth)
+    brightness = state_brightness(solved.on_b, found, solved.start, bit_depth=taken.bit_depth)
     kernel = mean_kernel(solved.on_b, found, solved.start)
     return RigCalibration(
         mirror_state=origin.mirror_state,
@@ -204,7 +204,7 @@ def _calibration(
         kernel_zones=found.kernels if len(found.kernels) > 1 else (),
         gauge=GAUGE,
         reference_shift_xy=None if shape is None else _mean_shift(shape, found.mapping, shape_hw),
-        photometric=photometric,
+        photometric=brightness.photometric,
         corner_covariance=corner_covariance(found.correction, found.mapping, shape_hw),
         pairs_used=len(taken.pairs),
         session_ids=origin.session_ids,
@@ -216,8 +216,8 @@ def _calibration(
         tile_ncc=figures.tile_ncc,
         ceiling_db=ceiling_db(solved.on_b[0].a_on_b, figures.residual_px, bit_depth=taken.bit_depth),
         tiles=_some_tiles(found),
-        brightness=brightness,
-        drift=tuple(pair for pair in solved.drift if pair is not None),
+        brightness=brightness.shown,
+        drift=with_gains(solved.drift, dict(zip(taken.names, brightness.gains, strict=True))),
         seconds=seconds,
         settings=settings,
     )

@@ -1,6 +1,6 @@
 """Drift watch: which pairs say that the rig has moved since the others were taken."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,3 +51,8 @@ def off_rig(all_pairs: Sequence[Drift], kept: Sequence[Drift]) -> list[Drift]:
     """The account of all pairs, with newer figures of those that were kept."""
     newer = {pair.name: pair for pair in kept if pair is not None}
     return [None if pair is None else newer.get(pair.name, pair) for pair in all_pairs]
+
+
+def with_gains(drift: Sequence[Drift], gains: Mapping[str, float]) -> tuple[DriftReport, ...]:
+    """The pairs that can tell, with gains against the session's brightness, vignette and curvature included."""
+    return tuple(replace(pair, gain=gains.get(pair.name, pair.gain)) for pair in drift if pair is not None)

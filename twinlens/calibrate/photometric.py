@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from twinlens.calibrate.frames import eroded
 from twinlens.calibrate.geometry import Box, whole
 from twinlens.calibrate.tile_lk import TileFits
 from twinlens.pixels import Mask, MonoFloat
+
 
 _SMOOTHING_PX = 2.0
 """Noise of A would lower the slope, and what is left of a misregistration would add to it; both average out."""
@@ -35,9 +37,14 @@ class Photometric:
 
     def apply(self, a_on_b: MonoFloat, r2: MonoFloat) -> MonoFloat:
         """A on B's grid (h, w) in B's brightness, for squared radii (h, w)."""
-        slope = np.float32(self.gain - self.curvature) + np.float32(self.vignette) * r2
-        slope += np.float32(self.curvature / self.full_scale) * a_on_b
-        bright: MonoFloat = slope * a_on_b + np.float32(self.offset)
+        bright: MonoFloat = self.transfer(a_on_b, r2).astype(np.float32, copy=False)
+        return bright
+
+    def transfer(self, a: NDArray[Any], r2: NDArray[Any]) -> NDArray[Any]:
+        """Grey levels of any shape, for squared radii of the same shape."""
+        # Python's own numbers leave the arrays' precision alone.
+        slope = self.gain - self.curvature + self.vignette * r2 + self.curvature / self.full_scale * a
+        bright: NDArray[Any] = slope * a + self.offset
         return bright
 
 
@@ -84,6 +91,12 @@ def fit_photometric(samples: Sequence[BrightnessSamples], *, full_scale: int) ->
     columns = np.stack([a, r2 * a, np.ones_like(a), a * (a - full_scale) / full_scale], axis=1)
     gain, vignette, offset, curvature = _robust_line(columns, b).tolist()
     return Photometric(gain, vignette, offset, curvature, full_scale)
+
+
+def sample_gain(samples: BrightnessSamples, session: Photometric) -> float:
+    """One pair's own gain against its session's."""
+    expected = session.transfer(samples.a, samples.r2)
+    return float(_robust_line(np.stack([expected, np.ones_like(expected)], axis=1), samples.b)[0])
 
 
 def fit_gain_offset(fit: TileFits) -> tuple[float, float]:
