@@ -13,7 +13,6 @@ from twinlens.calibrate.geometry import Box, whole
 from twinlens.calibrate.tile_lk import TileFits
 from twinlens.pixels import Mask, MonoFloat
 
-
 _SMOOTHING_PX = 2.0
 """Noise of A would lower the slope, and what is left of a misregistration would add to it; both average out."""
 _STRIDE_PX = 5
