@@ -39,7 +39,7 @@ def blurred_by_zones(
 def _weights(size: int) -> NDArray[np.float32]:
     """Share (zones, size) that each zone has in every row or column; 1 in all."""
     places = np.clip((np.arange(size) + 0.5) / size * ZONES - 0.5, 0, ZONES - 1)
-    weights: NDArray[np.float32] = np.clip(1 - np.abs(places - np.arange(ZONES)[:, None]), 0, 1)
+    weights = np.clip(1 - np.abs(places - np.arange(ZONES)[:, None]), 0, 1)
     return weights.astype(np.float32)
 
 
@@ -51,7 +51,7 @@ def _span(weight: NDArray[np.float32]) -> slice:
 
 def _part_blurred(image: MonoFloat, kernel: Kernel, rows: slice, columns: slice) -> MonoFloat:
     if rows.stop == 0 or columns.stop == 0:
-        return np.zeros((rows.stop, columns.stop), np.float32)
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
     radius = len(kernel) // 2
     top, left = max(rows.start - radius, 0), max(columns.start - radius, 0)
     part = kernel_blurred(image[top : rows.stop + radius, left : columns.stop + radius], kernel)
