@@ -53,7 +53,7 @@ def test_the_input_is_what_b_saw_at_as_pixels(calibration: RigCalibration, align
     assert left < 0.1 * np.mean((aligned.target - there)[inner] ** 2)
     fits = tile_fits(blurred, aligned.input.astype(np.float32), aligned.mask, tile_px=64)
     assert np.median(np.hypot(*fits.shift_xy.T)) < 0.1
-    assert np.abs(np.median(fits.shift_xy, axis=0)).max() < 0.03
+    assert np.abs(np.median(fits.shift_xy, axis=0)).max() < 0.05
 
 
 def test_b_from_a_is_the_shift_of_the_crop(aligned: AlignedPair, box: Box) -> None:
