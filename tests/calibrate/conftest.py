@@ -98,6 +98,12 @@ class TinyRig:
     offset: float = 5.0
     noise_dn: float = 1.2
     white: float = 250.0
+    distortion_px: float = 0.0
+    """How far a lens of third order moves B's corners outwards."""
+    parallax_px: float = 0.0
+    """How far the ground, which begins in mid-frame, moves B's last row to the right."""
+    kernel_right: Array | None = None
+    """The kernel in B's last column, where the blur changes on the way there from `kernel`; of its size."""
 
     def scene(self, seed: int) -> Array:
         """Irradiance with a margin on every side."""
@@ -108,15 +114,25 @@ class TinyRig:
         """A's grey levels without noise."""
         return self.white * self.scene(seed)[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
 
+    def field_at(self, points_xy: Array) -> Array:
+        """What B's points (n, 2) are displaced by beyond the homography, in px."""
+        height, width = self.shape_hw
+        outwards = (points_xy - [(width - 1) / 2, (height - 1) / 2]) / (np.hypot(width - 1, height - 1) / 2)
+        field = self.distortion_px * outwards * (outwards**2).sum(axis=1, keepdims=True)
+        field[:, 0] += self.parallax_px * np.maximum(0, 2 * points_xy[:, 1] / (height - 1) - 1)
+        return field
+
+    def map_a_from_b(self, points_xy: Array) -> Array:
+        """Where A sees what B sees at points (n, 2): the truth."""
+        return apply(np.linalg.inv(self.b_from_a), points_xy - self.field_at(points_xy))
+
     def a_through_b(self, seed: int, *, reach: int = 0) -> Array:
         """The scene on B's grid, sharp, in A's grey levels, with `reach` px more on every side."""
         height, width = self.shape_hw
         y, x = np.mgrid[-reach : height + reach, -reach : width + reach].astype(float)
-        m = np.linalg.inv(self.b_from_a)
-        depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
-        x_a = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / depth + MARGIN_PX
-        y_a = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / depth + MARGIN_PX
-        return self.white * ndimage.map_coordinates(self.scene(seed), [y_a, x_a], order=5, mode="mirror")
+        on_a = self.map_a_from_b(np.stack([x.ravel(), y.ravel()], axis=1)) + MARGIN_PX
+        places = [on_a[:, 1].reshape(x.shape), on_a[:, 0].reshape(x.shape)]
+        return self.white * ndimage.map_coordinates(self.scene(seed), places, order=5, mode="mirror")
 
     def b_brightness(self, a_on_b: Array) -> Array:
         """Grey levels of A in B's brightness."""
@@ -127,8 +143,11 @@ class TinyRig:
 
     def b_clean(self, seed: int) -> Array:
         """B's grey levels without noise."""
-        reach = len(self.kernel) // 2
-        seen = signal.oaconvolve(self.a_through_b(seed, reach=reach), self.kernel, mode="valid")
+        sharp = self.a_through_b(seed, reach=len(self.kernel) // 2)
+        seen = signal.oaconvolve(sharp, self.kernel, mode="valid")
+        if self.kernel_right is not None:
+            right = signal.oaconvolve(sharp, self.kernel_right, mode="valid")
+            seen = seen + np.linspace(0, 1, self.shape_hw[1]) * (right - seen)
         return self.b_brightness(seen)
 
     def pair(self, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -151,6 +170,16 @@ class TinyRig:
         truth = apply(self.b_from_a, grid)
         seen = np.all((truth >= 0) & (truth <= [width - 1, height - 1]), axis=1)
         error = (apply(found, grid) - truth)[seen]
+        return float(np.linalg.norm(error - error.mean(0), axis=1).mean()), error.mean(0)
+
+    def mapped_error_px(self, map_b_from_a: Callable[[Array], Array]) -> tuple[float, Array]:
+        """The same for a mapping with a field, over B seen by A."""
+        height, width = self.shape_hw
+        x, y = np.meshgrid(np.linspace(0, width - 1, 33), np.linspace(0, height - 1, 33))
+        on_b = np.stack([x.ravel(), y.ravel()], axis=1)
+        on_a = self.map_a_from_b(on_b)
+        seen = np.all((on_a >= 0) & (on_a <= [width - 1, height - 1]), axis=1)
+        error = (map_b_from_a(on_a) - on_b)[seen]
         return float(np.linalg.norm(error - error.mean(0), axis=1).mean()), error.mean(0)
 
 

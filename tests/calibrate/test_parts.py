@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twinlens.calibrate.equalise import blur_sigma_px, gaussian_blurred, kernel_blurred, smaller
+from twinlens.calibrate.equalise import gaussian_blurred, kernel_blurred
 from twinlens.calibrate.frames import eroded, unsaturated
 from twinlens.calibrate.geometry import whole
 from twinlens.calibrate.kernel import gauge_centroid_xy, kernel_in_gauge, kernel_sigma_px
@@ -18,29 +18,6 @@ from twinlens.calibrate.tile_lk import tile_fits
 from twinlens.errors import DegenerateGeometryError
 
 SHAPE_HW = (512, 640)
-
-
-@pytest.mark.parametrize("sigma_px", [1.0, 2.0, 4.0])
-def test_the_blur_between_two_frames_is_measured_without_aligning_them(bench: Any, sigma_px: float) -> None:
-    rig = bench.rig(kernel=bench.gaussian(sigma_px), b_from_a=bench.homography(SHAPE_HW, shift_xy=(25, -14)))
-    assert blur_sigma_px(*rig.pair(0)) == pytest.approx(sigma_px, rel=0.25)
-
-
-def test_equal_frames_need_no_blur(bench: Any) -> None:
-    a = bench.rig().pair(0)[0]
-    assert blur_sigma_px(a, a) < 0.3
-
-
-def test_blurring_with_a_gaussian_kernel_is_gaussian_blurring(bench: Any) -> None:
-    picture = bench.leaves(SHAPE_HW, 5).astype(np.float32)
-    inner = (slice(16, -16), slice(16, -16))
-    by_kernel = kernel_blurred(picture, bench.gaussian(2.0))[inner]
-    assert by_kernel == pytest.approx(gaussian_blurred(picture, 2.0)[inner], abs=2e-3)
-
-
-def test_a_reduced_pixel_is_the_mean_of_those_it_replaces() -> None:
-    picture = np.arange(36, dtype=np.float32).reshape(6, 6)
-    assert smaller(picture, 3)[0, 0] == pytest.approx(picture[:3, :3].mean())
 
 
 def test_features_find_a_turned_and_blurred_camera_to_a_pixel(bench: Any) -> None:

@@ -66,15 +66,14 @@ def calibrate_session(
     """
     began = time.monotonic()
     settings, origin = settings or CalibrationSettings(), origin or Origin()
-    shape: Mapping | None = None
+    flat: Refined | None = None
     sharp = list(reference)
     if sharp:
         progress(f"{len(sharp)} reference pairs, mirror flat")
-        shape = _solved(
-            take(sharp, settings.max_pairs, replace(origin, names=())), settings, progress
-        ).found.mapping
+        flat = _solved(take(sharp, settings.max_pairs, replace(origin, names=())), settings, progress).found
+    shape = None if flat is None else flat.mapping
     solved = _solved(take(pairs, settings.max_pairs, origin), settings, progress, shape=shape)
-    found = _calibration(solved, settings, origin, shape=shape, seconds=time.monotonic() - began)
+    found = _calibration(solved, settings, origin, flat=flat, seconds=time.monotonic() - began)
     progress(f"{found.pairs_used} pairs, residual {found.residual_px:.3f} px, correlation {found.tile_ncc:.4f}")
     return found
 
@@ -180,7 +179,7 @@ def _fitting(taken: Taken, ncc: np.ndarray) -> Taken:
 
 
 def _calibration(
-    solved: _Solved, settings: CalibrationSettings, origin: Origin, *, shape: Mapping | None, seconds: float
+    solved: _Solved, settings: CalibrationSettings, origin: Origin, *, flat: Refined | None, seconds: float
 ) -> RigCalibration:
     taken, found = solved.taken, solved.found
     shape_hw = taken.shape_hw
@@ -199,11 +198,11 @@ def _calibration(
         mirror_state=origin.mirror_state,
         b_from_a=found.mapping.b_from_a,
         field=found.mapping.field,
-        field_kind=found.kind,
+        field_kind=found.kind if flat is None else flat.kind,
         kernel=kernel,
         kernel_zones=found.kernels if len(found.kernels) > 1 else (),
         gauge=GAUGE,
-        reference_shift_xy=None if shape is None else _mean_shift(shape, found.mapping, shape_hw),
+        reference_shift_xy=None if flat is None else _mean_shift(flat.mapping, found.mapping, shape_hw),
         photometric=brightness.photometric,
         corner_covariance=corner_covariance(found.correction, found.mapping, shape_hw),
         pairs_used=len(taken.pairs),

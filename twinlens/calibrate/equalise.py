@@ -27,6 +27,14 @@ def blur_sigma_px(a: Mono | MonoFloat, b: Mono | MonoFloat) -> float:
     """
     frequency, power_a = _radial_power(a)
     _, power_b = _radial_power(b)
+    there = _sigma_px(frequency, power_a, power_b)
+    back = _sigma_px(frequency, power_b, power_a)
+    # Each way believes the sharper picture's noise: where A is the blurrier one, only the way back is right.
+    return -back if back > max(0.0, 2 * there) else there
+
+
+def _sigma_px(frequency: NDArray[np.float64], power_a: NDArray[np.float64], power_b: NDArray[np.float64]) -> float:
+    """By how much B is blurrier, from radial spectra (n,), where it is."""
     floor_b = float(np.median(power_b[frequency > 0.45]))
     signal_b = power_b - floor_b
     usable = (frequency < 0.45) & (signal_b > _SIGNAL_OVER_FLOOR * floor_b) & (power_a > 0)

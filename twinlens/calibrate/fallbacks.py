@@ -13,7 +13,12 @@ from twinlens.pixels import Homography, MonoFloat
 _RATIO = 0.8
 """A match must be this much nearer than the next best (D. G. Lowe, IJCV 60, 91, 2004, section 7.1)."""
 _PHASE_SIDE_PX = 512
-_ANGLES = 720
+_ANGLES, _RADII = 720, 512
+"""Over half a turn, and over the frequencies that are compared."""
+_LOWEST, _HIGHEST = 0.02, 0.35
+"""Cycles per px: below, few places of the spectrum's grid are drawn out into a pattern of their own."""
+_HIGHEST_BLURRED = 0.19
+"""Cycles per sigma, where a Gaussian leaves a half."""
 
 
 def sift_fit(a: MonoFloat, b: MonoFloat, *, sigma_px: float, features: int) -> CoarseFit:
@@ -47,7 +52,7 @@ def phase_fit(a: MonoFloat, b: MonoFloat, *, sigma_px: float) -> CoarseFit:
     small_b = smaller(b, factor)
     levels_a, levels_b = (locally_normalised(each).astype(np.float32) - 128 for each in (small_a, small_b))
     height, width = levels_a.shape
-    turn_deg, scale = _turn_and_scale(levels_a, levels_b)
+    turn_deg, scale = _turn_and_scale(levels_a, levels_b, sigma_px=sigma_px / factor)
     centre = ((width - 1) / 2, (height - 1) / 2)
     turned_from_a = np.vstack([cv2.getRotationMatrix2D(centre, turn_deg, scale), [0, 0, 1]])
     turned = cv2.warpPerspective(levels_a, turned_from_a, (width, height))
@@ -58,28 +63,36 @@ def phase_fit(a: MonoFloat, b: MonoFloat, *, sigma_px: float) -> CoarseFit:
     return CoarseFit(enlarged(found, factor), 0, 0)
 
 
-def _turn_and_scale(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[float, float]:
+def _turn_and_scale(a: NDArray[np.float32], b: NDArray[np.float32], *, sigma_px: float) -> tuple[float, float]:
     """By how many degrees (counter-clockwise) and which factor A must be turned and enlarged to look like B."""
-    side = min(a.shape) // 2 * 2
-    spectra = [_log_polar(image, side) for image in (a, b)]
-    (along_radius, along_angle), _ = cv2.phaseCorrelate(*spectra)
-    turn_deg = -along_angle * 360 / _ANGLES
-    turn_deg = (turn_deg + 90) % 180 - 90
-    radii = spectra[0].shape[1]
-    return float(turn_deg), float(np.exp(-along_radius * np.log(side / 2) / radii))
+    highest = min(_HIGHEST, _HIGHEST_BLURRED / max(sigma_px, 1e-3))
+    polar_a, polar_b = (_log_polar(image, highest) for image in (a, b))
+    correlation = fft.ifft2(np.conj(fft.fft2(polar_a)) * fft.fft2(polar_b)).real
+    smooth = cv2.GaussianBlur(correlation, (0, 0), 1.0)
+    angle, radius = np.unravel_index(int(np.argmax(smooth)), smooth.shape)
+    turn_deg = -_around_zero(int(angle), _ANGLES) * 180 / _ANGLES
+    return turn_deg, float(np.exp(-_around_zero(int(radius), _RADII) * np.log(highest / _LOWEST) / _RADII))
 
 
-def _log_polar(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Log magnitude of the middle square's spectrum over angle (rows, a full turn) and log radius (columns)."""
+def _around_zero(place: int, count: int) -> int:
+    return (place + count // 2) % count - count // 2
+
+
+def _log_polar(image: NDArray[np.float32], highest: float) -> NDArray[np.float32]:
+    """Log magnitude of the middle square's spectrum over angle (rows, half a turn) and log radius (columns).
+
+    The mean over all angles, which every picture shares, is taken out.
+    """
+    side = min(image.shape) // 2 * 2
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     window = cv2.createHanningWindow((side, side), cv2.CV_32F)
-    spectrum = np.abs(fft.fftshift(fft.fft2(image[top : top + side, left : left + side] * window)))
-    polar = cv2.warpPolar(
-        np.log1p(spectrum).astype(np.float32),
-        (side // 2, _ANGLES),
-        (side / 2, side / 2),
-        side / 2,
-        cv2.WARP_POLAR_LOG | cv2.INTER_LINEAR,
-    )
-    high = np.asarray(polar, np.float32) - cv2.GaussianBlur(polar, (0, 0), 8)
-    return np.asarray(high, np.float32)
+    # Twice as fine a grid, so that reading between its places is exact enough.
+    square = (image[top : top + side, left : left + side] - image.mean()) * window
+    magnitude = np.abs(fft.fftshift(fft.fft2(square, (2 * side, 2 * side))))
+    levels = np.log(magnitude + 0.05 * np.median(magnitude) + 1e-6).astype(np.float32)
+    angle = (np.arange(_ANGLES) * np.pi / _ANGLES)[:, None]
+    radius = 2 * side * _LOWEST * (highest / _LOWEST) ** (np.arange(_RADII) / _RADII)
+    x, y = (side + radius * np.cos(angle)).astype(np.float32), (side + radius * np.sin(angle)).astype(np.float32)
+    polar = np.asarray(cv2.remap(levels, x, y, cv2.INTER_LINEAR), np.float32)
+    tapered: NDArray[np.float32] = (polar - polar.mean(axis=0)) * np.hanning(_RADII).astype(np.float32)
+    return tapered

@@ -11,6 +11,9 @@ from twinlens.pixels import Homography, PointsXY
 
 _FIXED_POINT_STEPS = 6
 """A field's slope is some 0.02 at most: each step takes off two digits."""
+_BORDER_PX = 1e-6
+_INVERSE_LATTICE = 7
+"""The inverse of a bicubic is none: so many control values a side leave less than a thousandth of a px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,17 @@ class Mapping:
         a_from_b = inverse(self.b_from_a)
         if self.field is None:
             return Mapping(a_from_b)
-        lattice_hw = (self.field.lattice.shape[0], self.field.lattice.shape[1])
-        return Mapping(
-            a_from_b,
-            fitted_field(
-                lambda on_a: on_a - map_points(a_from_b, self.map_b_from_a(on_a)), shape_hw, lattice_hw=lattice_hw
-            ),
+        rows, columns = self.field.lattice.shape[:2]
+        # Beyond B's border the field stops short, and a spline that followed it there would bend inside as well.
+        on_a = np.concatenate([samples_xy(shape_hw), self.map_a_from_b(samples_xy(self.field.shape_hw))])
+        shared = _inside(on_a, shape_hw) & _inside(self.map_b_from_a(on_a), self.field.shape_hw)
+        bent = fitted_field(
+            lambda points: points - map_points(a_from_b, self.map_b_from_a(points)),
+            shape_hw,
+            lattice_hw=(max(rows, _INVERSE_LATTICE), max(columns, _INVERSE_LATTICE)),
+            points_xy=on_a[shared],
         )
+        return Mapping(a_from_b, bent)
 
     def corrected(self, moved: Homography, bent: Field | None) -> "Mapping":
         """This mapping followed by a small homography, and its field with `bent` added."""
@@ -132,14 +139,28 @@ def fitted_field(
     shape_hw: tuple[int, int],
     *,
     lattice_hw: tuple[int, int] = (4, 4),
+    points_xy: PointsXY | None = None,
 ) -> Field:
-    """The spline nearest to a function of B's points (n, 2) px; exact for what the lattice can hold."""
-    points = samples_xy(shape_hw)
+    """The spline nearest to a function of B's points (n, 2) px; exact for what the lattice can hold.
+
+    Args:
+        displacement: the function.
+        shape_hw: of B's frame.
+        lattice_hw: control values a side.
+        points_xy: where it is asked; None takes places all over the frame.
+    """
+    points = samples_xy(shape_hw) if points_xy is None else points_xy
     along_y = spline_basis(points[:, 1], shape_hw[0], count=lattice_hw[0])
     along_x = spline_basis(points[:, 0], shape_hw[1], count=lattice_hw[1])
     design = np.einsum("nr,nc->nrc", along_y, along_x).reshape(len(points), -1)
     control = np.linalg.lstsq(design, displacement(points), rcond=None)[0]
     return Field(control.reshape(*lattice_hw, 2), shape_hw)
+
+
+def _inside(points_xy: PointsXY, shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
+    last_xy = np.array([shape_hw[1] - 1, shape_hw[0] - 1])
+    inside: NDArray[np.bool_] = np.all((points_xy > -_BORDER_PX) & (points_xy < last_xy + _BORDER_PX), axis=1)
+    return inside
 
 
 def added(first: Field | None, second: Field | None) -> Field | None:

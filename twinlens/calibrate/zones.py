@@ -51,7 +51,7 @@ def _span(weight: NDArray[np.float32]) -> slice:
 
 def _part_blurred(image: MonoFloat, kernel: Kernel, rows: slice, columns: slice) -> MonoFloat:
     if rows.stop == 0 or columns.stop == 0:
-        return np.zeros((rows.stop, columns.stop), np.float32)
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
     radius = len(kernel) // 2
     top, left = max(rows.start - radius, 0), max(columns.start - radius, 0)
     part = kernel_blurred(image[top : rows.stop + radius, left : columns.stop + radius], kernel)
