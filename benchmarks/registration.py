@@ -4,7 +4,7 @@ Photographs from `../shared/scenes` (where it is there) and from scikit-image's 
 cameras (`registration_twin.py`). References in the same run: ORB + RANSAC, `cv2.findTransformECC`, mean and
 standard deviation, SIFT + MAGSAC. Ends with exit code 1 if a bar is missed.
 Run: python benchmarks/registration.py [--quick] [--sections NAME ...] [--seeds N] [--images N] [--width PX]
-     [--sections real --report FOLDER]
+     [--sections real --report FOLDER] [--sections defocus --defocus FOLDER ...]
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from registration_defocus import run_defocus
 from registration_gates import run_gates
 from registration_photometric import run_photometric
 from registration_real import run_real
@@ -31,6 +32,7 @@ SECTIONS = {
     "gates": run_gates,
     "photometric": run_photometric,
     "real": run_real,
+    "defocus": run_defocus,
 }
 QUICK = ("single", "sessions", "gates")
 QUICK_IMAGES = 3
@@ -59,6 +61,7 @@ def main() -> None:
         jobs=asked.jobs,
         quick=asked.quick,
         smallest_mp=asked.smallest_mp,
+        defocus=tuple(asked.defocus),
     )
     began = time.perf_counter()
     for name in asked.sections or (QUICK if asked.quick else SECTIONS):
