@@ -34,6 +34,7 @@ class Task:
 def run_photometric(run: Run) -> None:
     print("\nphotometric: rms error of the transfer on clean A, DN; reference: mean and standard deviation")
     print(f"{'level':6} {'frames':>6} {'n':>4} {'ours':>7} {'95 %':>7} {'reference':>9}", flush=True)
+    _, size_wh = session_scenes(run.scenes)
     rows = [(level, frames) for level in LEVEL_NAMES for frames in (FRAMES, 1)]
     tasks = [Task(run.scenes, *row, seed) for row in rows for seed in range(RIGS * run.seeds)]
     results = run.map(attempt, tasks)
@@ -41,7 +42,8 @@ def run_photometric(run: Run) -> None:
         found = [next(results) for task in tasks if (task.level, task.frames) == (level, frames)]
         ours, reference = (list(column) for column in zip(*found, strict=True))
         print(f"{level:6} {frames:6} {len(ours):4} {median(ours):7.3f} {p95(ours):7.3f} {median(reference):9.2f}")
-        run.bar(f"photometric {level}, {frames} frames: median error", median(ours), BAR_DN, "DN")
+        if run.counts(size_wh):
+            run.bar(f"photometric {level}, {frames} frames: median error", median(ours), BAR_DN, "DN")
 
 
 def attempt(task: Task) -> tuple[float, float]:

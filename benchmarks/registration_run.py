@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from registration_twin import Photograph, frame_shape, photographs
 
+from twinlens.report.street import RegistrationPictures
+
 SHARED = Path(__file__).parents[2] / "shared"
 SESSION_WH = (880, 688)
 MIN_SESSION_SCENES = 4
@@ -53,12 +55,20 @@ class Run:
     quick: bool
     smallest_mp: float
     """Frames of fewer megapixels count for no bar."""
+    defocus: tuple[Path, ...] = ()
+    """Refocused photographs: folders, or files of A and B in turn."""
     bars: list[Bar] = field(default_factory=list)
+    pictures: list[RegistrationPictures] = field(default_factory=list)
+    """What a report page is to show."""
 
     @property
     def size_wh(self) -> tuple[int, int]:
         """Frames of single pairs."""
         return self.width, self.width * 3 // 4
+
+    def counts(self, size_wh: tuple[int, int]) -> bool:
+        """Whether frames of this (width, height) are large enough for bars."""
+        return size_wh[0] * size_wh[1] >= 1e6 * self.smallest_mp
 
     def chosen(self, *, small: bool = False) -> list[int]:
         """Places of at most `images` photographs, spread evenly over the large ones or over the small ones."""

@@ -61,7 +61,9 @@ def run_sessions(run: Run) -> None:
     results = run.map(attempt, tasks)
     for variant in variants:
         outcomes = [next(results) for task in tasks if task.variant == variant]
-        print_variant(run, variant, outcomes)
+        print_variant(variant, outcomes)
+        if run.counts(size_wh):
+            set_bars(run, variant, outcomes)
 
 
 def attempt(task: Task) -> dict[str, list[Outcome]]:
@@ -104,10 +106,13 @@ def named_level(name: str) -> Level:
     return next(level for level in LEVELS if level.name == name)
 
 
-def print_variant(run: Run, variant: Variant, outcomes: Sequence[dict[str, list[Outcome]]]) -> None:
+def print_variant(variant: Variant, outcomes: Sequence[dict[str, list[Outcome]]]) -> None:
     for method in METHODS:
         rows = [row for outcome in outcomes for row in outcome[method]]
         print(f"{variant.name:6} {method:7}{summary(rows)}" if rows else f"{variant.name:6} {method}", flush=True)
+
+
+def set_bars(run: Run, variant: Variant, outcomes: Sequence[dict[str, list[Outcome]]]) -> None:
     sessions = [outcome["session"][0] for outcome in outcomes]
     if variant.error_px is not None:
         run.bar(f"session {variant.name}: median error", median([o.error_px for o in sessions]), variant.error_px)

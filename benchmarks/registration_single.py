@@ -13,6 +13,8 @@ ERROR_BARS = {"s0": 0.02, "g1": 0.02, "g2": 0.03, "g4": 0.06, "g6": 0.15, "g2d":
 """Median distance from the truth in px: blur is symmetric, its centroid is no question."""
 SHAPE_BARS = {"z0.2": 0.03, "z0.5": 0.03, "z1.0": 0.06, "z1.5": 0.3}
 """Median distance in px after the mean shift is removed."""
+FEWEST = 3
+"""Pairs without which a median decides nothing."""
 MAY_FAIL = ("z1.5",)
 QUICK_LEVELS = ("g2", "z0.5")
 HEADER = (
@@ -40,7 +42,8 @@ def run_single(run: Run) -> None:
     failures = 0
     for level, outcomes in results(run, levels, run.chosen()):
         print_level(level, outcomes)
-        set_bars(run, level, [outcome["ours"] for outcome in outcomes])
+        if len(outcomes) >= FEWEST:
+            set_bars(run, level, [outcome["ours"] for outcome in outcomes])
         failures += sum(outcome["ours"].failed for outcome in outcomes) * (level not in MAY_FAIL)
     run.bar("single: failures up to 1.0 waves", failures, 0, "pairs")
     small = [] if run.quick else run.chosen(small=True)

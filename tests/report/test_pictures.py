@@ -99,6 +99,16 @@ def test_an_overlay_is_brought_to_the_brightness_of_b() -> None:
     assert np.abs(matched - b).max() <= 2
 
 
+def test_black_beyond_the_border_of_a_says_nothing_of_its_brightness() -> None:
+    b = (noise(60, 60) // 2 + 40).astype(np.uint8)
+    a = (b / 2 + 100).astype(np.uint8)
+    a[:, :35] = 0
+    matched = in_brightness_of(b, a).astype(int)
+    assert np.abs(matched - b)[:, 35:].max() <= 2
+    assert not matched[:, :35].any()
+    assert not in_brightness_of(b, np.zeros_like(a)).any()
+
+
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 40])
 def test_a_selection_keeps_the_worst_and_the_best(count: int) -> None:
     items = list(range(count))

@@ -159,6 +159,15 @@ def test_of_many_judged_pairs_the_worst_and_the_best_of_each_verdict_are_shown(
     assert re.findall(r"<h3>Overlay: (pair-\d)", page) == ["pair-7", "pair-6", "pair-5", "pair-0"]
 
 
+def test_few_judged_pairs_are_all_shown_and_of_no_mirror(street: Street, tmp_path: Path) -> None:
+    pairs = judged(street, *["coarse"] * 5, "refused")
+    page, _ = written(registration_street(CalibrationReport(()), pairs, title="photographs"), tmp_path)
+    assert re.findall(r"<h3>Overlay: (pair-\d)", page)[0] == "pair-5"
+    assert page.count("<h3>Overlay: pair-") == 6
+    assert "Shown are" not in page
+    assert "deformable" not in page.split("<nav")[1].split("</header>")[0]
+
+
 def test_a_verdict_from_outside_is_text_and_never_markup(street: Street, tmp_path: Path) -> None:
     attack = '"><script>alert(1)</script>'
     verdict = PairVerdict(attack, attack, attack, 0.1, 0.9)

@@ -98,10 +98,18 @@ def busiest_window(target: Mono, size_hw: tuple[int, int], *, within: Window | N
 
 
 def in_brightness_of(b: Mono8, a: Mono8) -> Mono8:
-    """`a` with the mean and contrast of `b`, so that an overlay shows geometry and not brightness."""
-    contrast = float(b.std()) / max(float(a.std()), 1.0)
-    matched = (a.astype(np.float32) - a.mean()) * contrast + b.mean()
-    brought: Mono8 = np.clip(np.rint(matched), 0, 255).astype(np.uint8)
+    """`a` with the mean and contrast of `b`, so that an overlay shows geometry and not brightness.
+
+    Black pixels of `a` are beyond its border: they stay black and are not counted.
+    """
+    seen = a > 0
+    if not seen.any():
+        return a
+    levels_a, levels_b = a[seen].astype(np.float32), b[seen].astype(np.float32)
+    contrast = float(levels_b.std()) / max(float(levels_a.std()), 1.0)
+    brought: Mono8 = np.zeros_like(a)
+    matched = (levels_a - levels_a.mean()) * contrast + levels_b.mean()
+    brought[seen] = np.clip(np.rint(matched), 0, 255).astype(np.uint8)
     return brought
 
 

@@ -8,6 +8,8 @@ from twinlens.report.street import RegistrationPictures, Street, Triple
 MOST_STATES = 2
 """Mirror states whose overlays and figures are on the page."""
 _MOST_OF_A_VERDICT = 2
+_FEW = 6
+"""Judged pairs that are all shown."""
 _WORST_FIRST = ("refused", "coarse", "good")
 
 _Item = TypeVar("_Item")
@@ -26,14 +28,15 @@ def middle_triple(triples: Sequence[Triple]) -> Triple:
 
 
 def shown_registrations(street: Street) -> list[RegistrationPictures]:
-    """The first pairs without a verdict, and the worst and the best of each verdict, refused ones first."""
+    """The first pairs without a verdict, judged ones, refused first: all, or the worst and the best of many."""
     shown = [pictures for pictures in street.registration if pictures.verdict is None][:MOST_STATES]
     judged = [(pictures.verdict, pictures) for pictures in street.registration if pictures.verdict is not None]
     given = [verdict.verdict for verdict, _ in judged]
+    most = _FEW if len(judged) <= _FEW else _MOST_OF_A_VERDICT
     for word in dict.fromkeys((*(word for word in _WORST_FIRST if word in given), *given)):
         alike = [(verdict.residual_px or 0.0, pictures) for verdict, pictures in judged if verdict.verdict == word]
         alike.sort(key=lambda rated: -rated[0])
-        shown += [pictures for _, pictures in evenly(alike, _MOST_OF_A_VERDICT)]
+        shown += [pictures for _, pictures in evenly(alike, most)]
     return shown
 
 
