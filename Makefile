@@ -10,8 +10,9 @@ RUN := $(VENV)/bin
 demo: $(VENV)/installed
 	$(RUN)/twinlens demo --out demo-run $(if $(SCENES),--scenes $(SCENES))
 
+# Small matrices: OpenBLAS's threads would only wait for each other.
 test: $(VENV)/installed-dev lint
-	$(RUN)/pytest
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(RUN)/pytest
 
 lint: $(VENV)/installed-dev
 	$(RUN)/ruff format --check .

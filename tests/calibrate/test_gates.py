@@ -23,7 +23,10 @@ GOOD = Fitness(
     zones=9,
     overlap=0.95,
 )
-WRONG_REASON = "20% of the tiles lie more than 1 px off, at most 15% is good: parallax, or much of the scene moved"
+WRONG_REASON = (
+    "30% of the tiles lie more than 1 px off or show something else, at most 20% is good: parallax, or much of "
+    "the scene moved"
+)
 FEW = {"tiles": 7, "residual_px": float("inf"), "wrong_share": 1.0}
 
 
@@ -38,6 +41,7 @@ def tiles(shift_xy: np.ndarray, sd_px: float | np.ndarray, *, correlation: float
         covariance=np.ones((count, 1, 1)) * np.eye(2) * np.reshape(np.square(sd_px), (-1, 1, 1)),
         ncc=np.full(count, correlation),
         unexplained=np.ones(count),
+        contradicting_xy=np.zeros((0, 2)),
         brightness_xy=np.stack([x.ravel(), y.ravel()], axis=1)[:count],
         brightness_sums=np.tile(sums, (count, 1)),
     )
@@ -47,10 +51,10 @@ def tiles(shift_xy: np.ndarray, sd_px: float | np.ndarray, *, correlation: float
     ("change", "reasons"),
     [
         ({}, ()),
-        ({"residual_px": 0.30, "wrong_share": 0.15, "tile_ncc": 0.9}, ()),  # the limits themselves are good
+        ({"residual_px": 0.30, "wrong_share": 0.2, "tile_ncc": 0.9}, ()),  # the limits themselves are good
         ({"residual_px": 0.31}, ("residual 0.31 px, at most 0.3 is good",)),
         ({"tile_ncc": 0.894}, ("tile correlation 0.894, at least 0.9 is good",)),
-        ({"wrong_share": 0.2}, (WRONG_REASON,)),
+        ({"wrong_share": 0.3}, (WRONG_REASON,)),
     ],
 )
 def test_a_fit_is_good_up_to_the_limits_and_coarse_with_its_reason_beyond(
@@ -153,3 +157,19 @@ def test_the_rotation_of_a_view_is_told_in_degrees_clockwise(bench: Any, turned_
 def test_less_than_half_a_view_is_refused_with_the_share() -> None:
     with pytest.raises(DegenerateGeometryError, match="A sees 49% of what B sees; 50% are needed"):
         check_view(np.eye(3), SHAPE_HW, overlap=0.49, settings=LIMITS, name="the rig")
+
+
+def test_tiles_that_should_know_and_show_something_else_count_as_wrong() -> None:
+    shift_xy = np.zeros((80, 2))
+    fit = replace(tiles(shift_xy, 0.05), contradicting_xy=np.full((20, 2), 100.0))
+    found = fitness([fit], SHAPE_HW, residual_xy=shift_xy, overlap=0.8, bit_depth=8)
+    assert found.wrong_share == pytest.approx(0.2)
+
+
+def test_residuals_along_one_line_are_named_as_parallax() -> None:
+    rng = np.random.default_rng(0)
+    shift_xy = np.outer(rng.normal(0, 0.8, 80), [np.cos(0.3), np.sin(0.3)])
+    found = fitness([tiles(shift_xy, 0.05)], SHAPE_HW, residual_xy=shift_xy, overlap=0.8, bit_depth=8)
+    verdict, reasons = judge(found, LIMITS, name="pair")
+    assert verdict == "coarse"
+    assert "along 17 degrees" in reasons[-1]

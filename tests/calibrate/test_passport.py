@@ -35,6 +35,7 @@ def tiles(shift_xy: np.ndarray, *, sd_px: float = 0.03, count: int = 80) -> Tile
         covariance=np.tile(sd_px**2 * np.eye(2), (count, 1, 1)),
         ncc=np.ones(count),
         unexplained=np.ones(count),
+        contradicting_xy=np.zeros((0, 2)),
         brightness_xy=centre_xy,
         brightness_sums=np.tile(sums, (count, 1)),
     )

@@ -41,7 +41,7 @@ class Fitness:
     """Median shift that the tiles still ask for; infinite without a tile that knows."""
     residual_p95_px: float
     wrong_share: float
-    """Share of the tiles that ask for more than 1 px."""
+    """Share of the tiles that ask for more than 1 px, or show something else than A where A has much texture."""
     tile_ncc: float
     """Median correlation of the tiles where A varies; 1 = the same picture."""
     varied: int
@@ -79,11 +79,12 @@ def fitness(
     contrast = _CONTRAST * full_scale(bit_depth)
     ncc = np.concatenate([correlation_where_a_varies(fit, contrast=contrast) for fit in fits])
     there = len(residual_px) > 0
+    contradicting = sum(len(fit.contradicting_xy) for fit in fits)
     along_px, across_px, along_deg = _spread(residual_xy, residual_px) if there else (0.0, 0.0, 0.0)
     return Fitness(
         residual_px=float(np.median(residual_px)) if there else float("inf"),
         residual_p95_px=float(np.percentile(residual_px, 95)) if there else float("inf"),
-        wrong_share=float(np.mean(residual_px > _WRONG_PX)) if there else 1.0,
+        wrong_share=wrong_share(residual_px, contradicting),
         tile_ncc=float(np.median(ncc)) if len(ncc) else 0.0,
         varied=len(ncc),
         tiles=len(residual_px),
@@ -93,6 +94,12 @@ def fitness(
         across_px=across_px,
         along_deg=along_deg,
     )
+
+
+def wrong_share(residual_px: NDArray[np.float64], contradicting: int) -> float:
+    """Share of tiles that lie more than 1 px off or contradict A; 1 without any tile."""
+    wrong = int((residual_px > _WRONG_PX).sum()) + contradicting
+    return wrong / max(1, len(residual_px) + contradicting) if len(residual_px) else 1.0
 
 
 def _spread(residual_xy: PointsXY, residual_px: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -126,11 +133,17 @@ def judge(found: Fitness, settings: CalibrationSettings, *, name: str) -> tuple[
             hint="leave this pair out, or record a scene with texture",
         )
     knows = found.tiles >= _FEWEST_WITNESSES
-    if found.tile_ncc < settings.coarse_tile_ncc or (knows and found.residual_px > settings.coarse_residual_px):
+    against = []
+    if found.tile_ncc < settings.coarse_tile_ncc:
+        against.append(f"tile correlation {found.tile_ncc:.2f} (at least {settings.coarse_tile_ncc:g})")
+    if knows and found.residual_px > settings.coarse_residual_px:
+        against.append(
+            f"{found.tiles} tiles that know their shift lie {found.residual_px:.2f} px off (median; at most "
+            f"{settings.coarse_residual_px:g})"
+        )
+    if against:
         raise PoorFitError(
-            f"{name} contradicts its mapping: tile correlation {found.tile_ncc:.2f} (at least "
-            f"{settings.coarse_tile_ncc:g}), {found.tiles} tiles that know their shift lie "
-            f"{found.residual_px:.2f} px off (median; at most {settings.coarse_residual_px:g})",
+            f"{name} contradicts its mapping: {', '.join(against)}",
             hint="leave this pair out; if all are like it, check that A and B show the same distant scene",
         )
     if not knows:
@@ -143,8 +156,8 @@ def judge(found: Fitness, settings: CalibrationSettings, *, name: str) -> tuple[
         reasons.append(f"residual {found.residual_px:.2f} px, at most {settings.max_residual_px:g} is good")
     if found.wrong_share > settings.max_wrong_share:
         reasons.append(
-            f"{found.wrong_share:.0%} of the tiles lie more than 1 px off, at most {settings.max_wrong_share:.0%} "
-            "is good: parallax, or much of the scene moved"
+            f"{found.wrong_share:.0%} of the tiles lie more than 1 px off or show something else, at most "
+            f"{settings.max_wrong_share:.0%} is good: parallax, or much of the scene moved"
         )
     if reasons and found.along_px > _ON_A_LINE * found.across_px:
         reasons.append(

@@ -18,7 +18,7 @@ _MIN_RMS_PX = 0.03
 """A smaller field is not worth its parameters."""
 _ALONG_OVER_ACROSS = 3.0
 """A disparity's displacements lie along one line: this much larger along it than across, root mean square."""
-_TILES_PER_PARAMETER = 4
+_TILES_PER_PARAMETER = 3
 _HOMOGRAPHYS = 8
 """Its parameters."""
 _LEAST_LATTICE, _LARGEST_LATTICE = 5, 12

@@ -10,7 +10,7 @@ import numpy as np
 from twinlens.calibrate.gates import Fitness, fitness
 from twinlens.calibrate.geometry import map_points
 from twinlens.calibrate.mapping import samples_xy
-from twinlens.calibrate.pooling import Correction, Model, displacement_jacobian, pooled_correction, pooled_tiles
+from twinlens.calibrate.pooling import Correction, Model, pooled_correction, pooled_tiles
 from twinlens.calibrate.settings import CalibrationSettings
 from twinlens.calibrate.tile_lk import TileFits
 from twinlens.errors import PoorFitError
@@ -79,6 +79,6 @@ def check_drift(found: OwnFit, settings: CalibrationSettings, *, name: str) -> C
 
 def _sd_px(correction: Correction, shape_hw: tuple[int, int]) -> float:
     """Standard deviation of a homography's displacement, root mean square over the frame."""
-    jacobian = displacement_jacobian(samples_xy(shape_hw), shape_hw)
+    jacobian = correction.model.design(samples_xy(shape_hw))
     variance = np.einsum("nij,jk,nik->n", jacobian, correction.covariance, jacobian)
     return float(np.sqrt(variance.mean()))

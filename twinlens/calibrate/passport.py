@@ -38,7 +38,7 @@ class Passport:
     tiles: int = 0
     """That know their shift well."""
     moving_share: float = 0.0
-    """Share of those that lie more than 1 px off: cars, people, trees; they are masked."""
+    """Share of tiles that lie more than 1 px off or show something else: cars, people, trees; they are masked."""
     gain: float
     """The pair's own brightness factor against the session's; 1 = as in the session. The target has it."""
     offset: float
@@ -120,10 +120,10 @@ def passport(own: OwnFit, target: MonoFloat, usable: Mask, calibration: RigCalib
 
 
 def still_pixels(own: OwnFit, shape_hw: tuple[int, int], *, tile_px: int) -> Mask:
-    """False (h, w) in tiles whose content lies more than 1 px off: something moved between the two exposures."""
+    """False (h, w) in tiles whose content lies more than 1 px off or is not there: something moved meanwhile."""
     still = np.ones(shape_hw, np.bool_)
     moving = witnesses(own.fits) & (np.hypot(own.fits.shift_xy[:, 0], own.fits.shift_xy[:, 1]) > _MOVING_PX)
-    for x, y in own.fits.centre_xy[moving]:
+    for x, y in np.concatenate([own.fits.centre_xy[moving], own.fits.contradicting_xy]):
         left, top = max(0, round(x - tile_px / 2)), max(0, round(y - tile_px / 2))
         still[top : top + tile_px, left : left + tile_px] = False
     return still

@@ -100,8 +100,9 @@ class Correction:
     """Left factor for b_from_a."""
     bent: Field | None
     """To be added to the mapping's field."""
+    model: Model
     covariance: NDArray[np.float64]
-    """(8, 8) of the homography's parameters, in units of `scale_px`; robust, scaled to the residuals seen."""
+    """(p, p) of the model's parameters; robust, scaled to the residuals seen."""
     residual_xy: PointsXY
     """(n, 2) px that every tile still asks for afterwards."""
 
@@ -128,7 +129,8 @@ def pooled_correction(tiles: Tiles, model: Model) -> Correction:
     return Correction(
         moved=_as_homography(parameters[:8], model.shape_hw),
         bent=model.field(parameters),
-        covariance=covariance[:8, :8],
+        model=model,
+        covariance=covariance,
         residual_xy=tiles.shift_xy - model.design(tiles.centre_xy) @ parameters,
     )
 

@@ -16,7 +16,7 @@ from twinlens.calibrate.kernel import GAUGE
 from twinlens.calibrate.mapping import Field, Mapping
 from twinlens.calibrate.model import RigCalibration
 from twinlens.calibrate.own_fit import check_drift
-from twinlens.calibrate.pooling import Correction, displacement_jacobian
+from twinlens.calibrate.pooling import Correction
 from twinlens.calibrate.pyramid import working_factor
 from twinlens.calibrate.refine import Refined, put_on_b, refined
 from twinlens.calibrate.repetition import period_px
@@ -26,6 +26,8 @@ from twinlens.pixels import Homography, Kernel, Mono, PointsXY
 
 _SWAPPED_SIGMA_PX = 0.8
 """A that is blurrier than B by this much is no sharp camera."""
+_BENT_WRONG_SHARE = 0.05
+"""One pair alone whose mapping is bent may leave fewer wrong tiles than others."""
 _NAME = "the pair"
 
 
@@ -113,6 +115,13 @@ def register(
         bit_depth=bit_depth,
     )
     verdict, reasons = judge(figures, settings, name=_NAME)
+    if found.kind != "none" and figures.wrong_share > _BENT_WRONG_SHARE:
+        # A field that is not smooth everywhere goes astray where no tile holds it.
+        verdict = "coarse"
+        reasons = (
+            *reasons,
+            f"a {found.kind} field leaves {figures.wrong_share:.0%} of the tiles more than 1 px off",
+        )
     if (repeats_px := period_px(as_float(a), sigma_px=sigma_px)) is not None:
         # Only a session of other scenes, or a prior, can tell.
         verdict = "coarse"
@@ -168,7 +177,8 @@ def corner_covariance(
     """(8, 8) px^2 of A's corners seen by B, from that of the parameters on frames reduced by `scale`."""
     height, width = shape_hw
     corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
-    jacobian = displacement_jacobian(mapping.map_b_from_a(corners), shape_hw).reshape(8, 8)
+    on_b = (mapping.map_b_from_a(corners) - (scale - 1) / 2) / scale
+    jacobian = correction.model.design(on_b).reshape(8, -1)
     covariance = scale**2 * jacobian @ correction.covariance @ jacobian.T
     # Four digits: a person reads this in the file.
     return np.array([[float(f"{value:.4g}") for value in row] for row in covariance])

@@ -25,8 +25,8 @@ class CalibrationSettings(Settings):
     """Median correlation of registered tiles below which a fit is not good."""
     max_residual_px: float = 0.3
     """Median tile residual above which a fit is not good."""
-    max_wrong_share: float = 0.15
-    """Share of tiles more than 1 px off above which a fit is not good; below it something moved, and is masked."""
+    max_wrong_share: float = 0.2
+    """Share of tiles more than 1 px off above which a fit is not good; fewer are what moved, and are masked."""
     coarse_tile_ncc: float = 0.6
     """As `min_tile_ncc`, for a fit to be coarse instead of refused."""
     coarse_residual_px: float = 4.0

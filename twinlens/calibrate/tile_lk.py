@@ -21,6 +21,11 @@ _MIN_VALID = 0.6
 """Share of usable pixels below which a tile is left out."""
 _WORST_SHIFT_SD_PX = 1.0
 """A tile that knows its shift less well than this, in its worst direction, has no texture."""
+_LEAST_GAIN = 1e-3
+_SHOULD_KNOW_SD_PX = 0.1
+"""A tile of A with so much texture is a witness, whatever B shows there."""
+_UNLIKE, _ABOVE_TYPICAL = 0.5, 9.0
+"""... against A, where more than this share of B's variance, and this many times the usual, is unexplained."""
 _DERIVATIVE = np.array([1, -8, 0, 8, -1], np.float32) / 12
 """Central difference of fourth order."""
 
@@ -39,6 +44,8 @@ class TileFits:
     """(n,) correlation of template and B."""
     unexplained: NDArray[np.float64]
     """(n,) variance of B (grey levels squared) that the fitted template leaves."""
+    contradicting_xy: PointsXY
+    """(k, 2) centres of tiles that should know their shift, but show something else: it moved or is hidden."""
     brightness_xy: PointsXY
     """(m, 2) centres of all usable tiles, textured or not."""
     brightness_sums: NDArray[np.float64]
@@ -59,15 +66,17 @@ def tile_fits(template: MonoFloat, b: MonoFloat, usable: Mask, *, tile_px: int) 
     gram, centre_xy = gram[enough], centre_xy[enough]
     rows, columns = [2, 2, 3, 2, 3, 4], [2, 3, 3, 4, 4, 4]
     brightness = gram[:, rows, columns]
-    shift_xy, covariance, unexplained = _solve_shift(gram)
-    worst_variance = np.linalg.eigvalsh(covariance)[:, 1] if len(gram) else np.empty(0)
-    textured = np.isfinite(worst_variance) & (worst_variance < _WORST_SHIFT_SD_PX**2)
+    solved = _solve_shift(gram)
+    covariance = solved.covariance(solved.unexplained, solved.gain)
+    textured = _worst_variance(covariance) < _WORST_SHIFT_SD_PX**2
+    contradicts = _contradicts(solved, textured, variance_b=_variance(brightness[:, [5, 4, 2]]))
     return TileFits(
         centre_xy=centre_xy[textured],
-        shift_xy=shift_xy[textured],
+        shift_xy=solved.shift_xy[textured],
         covariance=covariance[textured],
         ncc=_correlation(brightness[textured]),
-        unexplained=unexplained[textured],
+        unexplained=solved.unexplained[textured],
+        contradicting_xy=centre_xy[contradicts],
         brightness_xy=centre_xy,
         brightness_sums=brightness,
     )
@@ -114,32 +123,80 @@ def _gram(template: MonoFloat, b: MonoFloat, usable: Mask, tile_px: int) -> tupl
     return np.concatenate(grams), np.concatenate(centres).astype(np.float64)
 
 
-def _solve_shift(gram: NDArray[np.float64]) -> tuple[PointsXY, NDArray[np.float64], NDArray[np.float64]]:
-    """Shifts (n, 2), their covariances (n, 2, 2), huge without texture, and what is left of B's variance (n,).
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Every tile's shift, gain and offset eliminated."""
 
-    Gain and offset are eliminated.
-    """
+    shift_xy: PointsXY
+    precision_free: NDArray[np.float64]
+    """(n, 2, 2) covariance of the slopes' factors per unit of noise variance."""
+    gain: NDArray[np.float64]
+    unexplained: NDArray[np.float64]
+    """(n,) variance of B that is left."""
+
+    def covariance(self, unexplained: NDArray[np.float64], gain: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 2, 2) px^2 of the shifts under some noise and gain (n,), huge where B does not follow A."""
+        # No picture knows itself better than its rounding to whole grey levels, whose variance is 1 / 12.
+        noise = np.maximum(unexplained * _NOISE_CORRELATION, 1 / 12)
+        sees = gain > _LEAST_GAIN
+        covariance: NDArray[np.float64] = (
+            self.precision_free * (noise / np.where(sees, gain, 1.0) ** 2)[:, None, None]
+        )
+        # A tile without any slope has a singular normal matrix, which only the ridge made solvable.
+        covariance[~sees] = 1e6 * np.eye(2)
+        return covariance
+
+
+def _solve_shift(gram: NDArray[np.float64]) -> _Solved:
     # Relative to each parameter's own scale: 16-bit grey levels must not damp the offset.
     own = np.maximum(np.einsum("nii->ni", gram[:, :4, :4]), 1e-3)
     normal = gram[:, :4, :4] + 1e-9 * own[:, :, None] * np.eye(4)
     solution = np.linalg.solve(normal, gram[:, :4, 4:])[:, :, 0]
     rest = gram[:, 4, 4] - np.einsum("ni,ni->n", solution, gram[:, :4, 4])
-    unexplained = np.maximum(rest, 0) / (gram[:, 3, 3] - 4)
-    # No picture knows itself better than its rounding to whole grey levels, whose variance is 1 / 12.
-    noise = np.maximum(unexplained * _NOISE_CORRELATION, 1 / 12)
     gain = solution[:, 2]
     # b = gain t(x - shift) + offset: the slopes' factors are -gain times the shift.
-    sees = gain > 1e-3
-    safe_gain = np.where(sees, gain, 1.0)
-    shift_xy = -solution[:, :2] / safe_gain[:, None]
-    covariance = np.linalg.inv(normal)[:, :2, :2] * (noise / safe_gain**2)[:, None, None]
-    # A tile without any slope has a singular normal matrix, which only the ridge made solvable.
-    covariance[~sees] = 1e6 * np.eye(2)
-    return shift_xy, covariance, unexplained
+    return _Solved(
+        shift_xy=-solution[:, :2] / np.where(gain > _LEAST_GAIN, gain, 1.0)[:, None],
+        precision_free=np.linalg.inv(normal)[:, :2, :2],
+        gain=gain,
+        unexplained=np.maximum(rest, 0) / (gram[:, 3, 3] - 4),
+    )
+
+
+def _contradicts(
+    solved: _Solved, textured: NDArray[np.bool_], *, variance_b: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tiles (n,) that would know their shift under the pair's typical noise and gain, but do not follow A."""
+    if not textured.any():
+        return np.zeros(len(textured), np.bool_)
+    typical = float(np.median(solved.unexplained[textured]))
+    same = np.ones(len(textured))
+    expected = solved.covariance(typical * same, float(np.median(solved.gain[textured])) * same)
+    should_know = _worst_variance(expected) < _SHOULD_KNOW_SD_PX**2
+    unlike = solved.unexplained > np.maximum(_UNLIKE * variance_b, _ABOVE_TYPICAL * typical)
+    found: NDArray[np.bool_] = should_know & unlike
+    return found
+
+
+def _worst_variance(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """px^2 in the worst direction (n,); infinite where there is no number."""
+    if not len(covariance):
+        return np.empty(0)
+    found = np.linalg.eigvalsh(covariance)[:, 1]
+    worst: NDArray[np.float64] = np.where(np.isfinite(found), found, np.inf)
+    return worst
 
 
 def _correlation(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     tt, t, count, tb, b, bb = sums.T
-    variance_t, variance_b = tt - t * t / count, bb - b * b / count
-    ncc: NDArray[np.float64] = (tb - t * b / count) / np.sqrt(np.maximum(variance_t * variance_b, 1e-12))
+    covariance = (tb - t * b / count) / count
+    variances = _variance(np.stack([tt, t, count], axis=1)) * _variance(np.stack([bb, b, count], axis=1))
+    ncc: NDArray[np.float64] = covariance / np.sqrt(np.maximum(variances, 1e-12))
     return ncc
+
+
+def _variance(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) from sums (n, 3) of squares, values and ones."""
+    squares, values, count = sums.T
+    variance: NDArray[np.float64] = squares / count - (values / count) ** 2
+    return variance
