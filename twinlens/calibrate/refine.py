@@ -108,7 +108,7 @@ def refined(
     spectra = walk.spectra(mapping)
     found = walk.with_gaussian(gaussian_sigma_px(spectra) or sigma_px, mapping)
     by_kernel = walk.with_first_kernel(spectra, mapping)
-    if by_kernel is None or by_kernel.unexplained > _KERNEL_WORTH * found.unexplained:
+    if by_kernel is None or by_kernel.unexplained >= _KERNEL_WORTH * found.unexplained:
         progress("a Gaussian explains the blur as well as a kernel")
     else:
         found = walk.with_settled_kernel(by_kernel, settings.rounds - 1)
@@ -180,9 +180,10 @@ class _Walk:
                 return found
             kernels = tuple(kernel_in_gauge(one)[0] for one in spectra)
             by_zones = self._settled(kernels, found.mapping, Model("none", self.shape_hw))
-            if len(found.kernels) == 1 and by_zones.unexplained > _ZONES_WORTH * found.unexplained:
+            if len(found.kernels) == 1 and by_zones.unexplained >= _ZONES_WORTH * found.unexplained:
                 return found
-            self.progress(f"nine kernels leave {by_zones.unexplained / found.unexplained:.2f} of B's variance")
+            share = by_zones.unexplained / max(found.unexplained, 1e-12)
+            self.progress(f"nine kernels leave {share:.2f} of B's variance")
             found = by_zones
         return found
 
