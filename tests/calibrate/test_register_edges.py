@@ -1,5 +1,7 @@
 """Pairs at the edge of what can be registered, alone."""
 
+from typing import Any
+
 import numpy as np
 
 from twinlens.calibrate import register
@@ -11,3 +13,12 @@ def test_a_picture_registers_onto_itself() -> None:
     assert found.verdict == "good"
     assert np.abs(found.b_from_a - np.eye(3)).max() < 1e-3
     assert found.kernel.shape == (1, 1)
+
+
+def test_a_zone_whose_kernel_drowns_in_noise_refuses_no_pair(bench: Any) -> None:
+    shape_hw = (500, 700)
+    rig = bench.rig(
+        shape_hw=shape_hw, b_from_a=bench.homography(shape_hw, scale=1.5), kernel=bench.gaussian(2.0), noise_dn=2.5
+    )
+    found = register(*rig.pair(0))
+    assert rig.error_px(found.b_from_a)[0] < 0.05

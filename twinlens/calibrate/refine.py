@@ -178,7 +178,11 @@ class _Walk:
             spectra = self._zone_spectra(found.mapping, window_px=window_px)
             if min(one.windows for one in spectra) < _WINDOWS_PER_ZONE:
                 return found
-            kernels = tuple(kernel_in_gauge(one)[0] for one in spectra)
+            try:
+                kernels = tuple(kernel_in_gauge(one)[0] for one in spectra)
+            except DegenerateGeometryError as error:
+                log.debug("no kernel for each zone: %s", error)
+                return found
             by_zones = self._settled(kernels, found.mapping, Model("none", self.shape_hw))
             if len(found.kernels) == 1 and by_zones.unexplained >= _ZONES_WORTH * found.unexplained:
                 return found

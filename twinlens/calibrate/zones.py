@@ -39,8 +39,7 @@ def blurred_by_zones(
 def _weights(size: int) -> NDArray[np.float32]:
     """Share (zones, size) that each zone has in every row or column; 1 in all."""
     places = np.clip((np.arange(size) + 0.5) / size * ZONES - 0.5, 0, ZONES - 1)
-    weights: NDArray[np.float32] = np.clip(1 - np.abs(places - np.arange(ZONES)[:, None]), 0, 1)
-    return weights.astype(np.float32)
+    return np.asarray(np.clip(1 - np.abs(places - np.arange(ZONES)[:, None]), 0, 1), np.float32)
 
 
 def _span(weight: NDArray[np.float32]) -> slice:
