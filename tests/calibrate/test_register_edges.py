@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from twinlens.calibrate import register
 
@@ -22,3 +23,10 @@ def test_a_zone_whose_kernel_drowns_in_noise_refuses_no_pair(bench: Any) -> None
     )
     found = register(*rig.pair(0))
     assert rig.error_px(found.b_from_a)[0] < 0.05
+
+
+@pytest.mark.parametrize("bit_depth", [-1, 0, 9, 64])
+def test_a_bit_depth_that_the_pixels_cannot_have_is_a_callers_mistake(bit_depth: int) -> None:
+    frame = np.zeros((256, 256), np.uint8)
+    with pytest.raises(ValueError, match=f"bit depth of {bit_depth} does not fit frames of uint8"):
+        register(frame, frame, bit_depth=bit_depth)
