@@ -7,7 +7,7 @@ import pytest
 
 from twinlens.calibrate.equalise import gaussian_blurred, kernel_blurred
 from twinlens.calibrate.frames import eroded, unsaturated
-from twinlens.calibrate.geometry import whole
+from twinlens.calibrate.geometry import shift, whole
 from twinlens.calibrate.kernel import gauge_centroid_xy, kernel_in_gauge, kernel_sigma_px
 from twinlens.calibrate.mapping import Mapping
 from twinlens.calibrate.orb import CoarseFit, consensus, orb_fit
@@ -111,6 +111,20 @@ def test_a_correction_since_resampling_reaches_the_kernel_as_a_phase(bench: Any)
     moved = Mapping(np.array([[1.0, 0, 0.75], [0, 1, -0.5], [0, 0, 1]]))
     _, shift_xy = kernel_in_gauge(pooled(zone_spectra(a, b, usable, moved=moved, window_px=128)))
     assert shift_xy == pytest.approx((-0.75, 0.5), abs=0.05)
+
+
+def test_windows_follow_a_correction_so_that_the_gauge_does_not_depend_on_where_a_was_resampled(
+    bench: Any,
+) -> None:
+    scene = (200 * bench.leaves((512, 660), 8)).astype(np.float32)
+    blurred = kernel_blurred(scene, bench.aberrated(0.5))
+    usable = eroded(np.ones(SHAPE_HW, np.bool_), 34)
+    gauges = []
+    for late_px in (0, 8):
+        a, b = scene[:, 10 : 10 + SHAPE_HW[1]], blurred[:, 10 + late_px : 10 + late_px + SHAPE_HW[1]]
+        moved = Mapping(shift(-late_px, 0))
+        gauges.append(kernel_in_gauge(pooled(zone_spectra(a, b, usable, moved=moved, window_px=128)))[1])
+    assert gauges[1] == pytest.approx(gauges[0], abs=0.05)
 
 
 def test_spectra_without_a_whole_window_are_refused() -> None:

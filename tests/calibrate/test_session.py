@@ -105,9 +105,11 @@ def test_nine_kernels_fit_an_unseen_pair_better_than_their_mean(
 ) -> None:
     identity = PairIdentity(scene="leaves", session_id="s", trigger_index=8)
     box = valid_box(by_zones)
+    # With the mean kernel the pair lies so far off that it would be refused.
+    lenient = replace(by_zones, settings=replace(by_zones.settings, max_drift_px=1.0))
     nine, one = (
         align_pair(*one_sided_rig.pair(8), found, box=box, identity=identity).passport
-        for found in (by_zones, replace(by_zones, kernel_zones=()))
+        for found in (lenient, replace(lenient, kernel_zones=()))
     )
     assert nine.verdict == "good"
     assert nine.residual_px < 0.7 * one.residual_px

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinlens.calibrate.common_box import Grid
-from twinlens.calibrate.frames import check_pair, eroded, full_scale, rounded_like, unsaturated
+from twinlens.calibrate.frames import MIN_SIDE_PX, check_pair, eroded, full_scale, rounded_like, unsaturated
 from twinlens.calibrate.geometry import Box, normalised, shift, whole
 from twinlens.calibrate.model import RigCalibration
 from twinlens.calibrate.passport import Passport, pair_fit, passport, still_pixels
@@ -20,7 +20,7 @@ class AlignedPair:
     """Input and target of one trigger, pixel upon pixel."""
 
     input: Mono
-    """(h, w): a crop of B, bit for bit as the camera sent it; resampled once where the grid is A's."""
+    """(h, w): a crop of B after correction, else as the camera sent it; resampled once where the grid is A's."""
     target: Mono
     """(h, w): A resampled once onto B's grid (on A's grid: not), in B's brightness, rounded to B's dtype."""
     mask: Mask
@@ -68,7 +68,7 @@ def align_pair(
         DegenerateGeometryError: the pair has too little texture to tell, or is mostly saturated.
         ValueError: the frames are not of the calibrated size or type.
     """
-    _check_frames(a, b, calibration, box)
+    _check_frames(a, b, calibration, box, grid=grid)
     name = f"pair {identity.trigger_index} of {identity.scene!r}"
     check_pair(a, b, bit_depth=calibration.bit_depth, name=name)
     on_b_box = box if grid == "b" else whole(calibration.shape_hw)
@@ -109,15 +109,22 @@ def aligned_a(a: Mono, calibration: RigCalibration) -> MonoFloat:
     return resample(a, calibration.b_from_a, whole(calibration.shape_hw), field=calibration.field)
 
 
-def _check_frames(a: Mono, b: Mono, calibration: RigCalibration, box: Box) -> None:
+def _check_frames(a: Mono, b: Mono, calibration: RigCalibration, box: Box, *, grid: Grid) -> None:
     for camera, frame in (("A", a), ("B", b)):
         if frame.shape != calibration.shape_hw:
             raise ValueError(
                 f"camera {camera}'s frame is {frame.shape}, the calibration is of {calibration.shape_hw}"
             )
+    needed = np.uint8 if calibration.bit_depth <= 8 else np.uint16
+    if a.dtype != needed or b.dtype != needed:
+        raise ValueError(f"frames are {a.dtype} and {b.dtype}; the calibration is of {calibration.bit_depth} bit")
+    if grid not in ("a", "b"):
+        raise ValueError(f"grid {grid!r} is neither a's nor b's")
     height, width = calibration.shape_hw
     if not (0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height):
         raise ValueError(f"{box} does not lie inside a frame of {calibration.shape_hw}")
+    if min(box.shape_hw) < MIN_SIDE_PX:
+        raise ValueError(f"{box} is smaller than {MIN_SIDE_PX} px a side")
 
 
 def _on_b(a: Mono, b: Mono, calibration: RigCalibration, box: Box) -> tuple[MonoFloat, Mask]:

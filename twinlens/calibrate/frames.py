@@ -18,19 +18,22 @@ def check_pair(a: NDArray[Any], b: NDArray[Any], *, bit_depth: int, name: str = 
     """Accept two mono frames of one size that are mostly exposed well.
 
     Raises:
-        ValueError: an array is not (h, w) uint8 or uint16.
+        ValueError: an array is not (h, w) uint8 or uint16, or cannot have that bit depth.
         DegenerateGeometryError: the sizes differ, a frame is too small, or one is mostly saturated.
     """
     for camera, frame in (("A", a), ("B", b)):
-        if frame.ndim != 2 or frame.dtype not in (np.uint8, np.uint16):
+        if not isinstance(frame, np.ndarray) or frame.ndim != 2 or frame.dtype not in (np.uint8, np.uint16):
             raise ValueError(
-                f"{name}: camera {camera}'s frame is {frame.dtype} {frame.shape}; (h, w) uint8 or uint16 is needed"
+                f"{name}: camera {camera}'s frame is {_kind(frame)}; (h, w) uint8 or uint16 is needed, in this "
+                "machine's byte order"
             )
         if min(frame.shape) < MIN_SIDE_PX:
             raise DegenerateGeometryError(
                 f"{name}: camera {camera}'s frame is {_size(frame)}; {MIN_SIDE_PX} px a side are needed",
                 hint="record a larger region of interest",
             )
+    if not 1 <= bit_depth <= 8 * a.dtype.itemsize:
+        raise ValueError(f"{name}: a bit depth of {bit_depth} does not fit frames of {a.dtype}")
     if a.shape != b.shape or a.dtype != b.dtype:
         raise DegenerateGeometryError(
             f"{name}: A is {_size(a)} {a.dtype}, B is {_size(b)} {b.dtype}; both cameras must be set alike",
@@ -43,6 +46,11 @@ def check_pair(a: NDArray[Any], b: NDArray[Any], *, bit_depth: int, name: str = 
                 f"{name}: {share:.0%} of camera {camera}'s frame is saturated, at most {MAX_SATURATED:.0%} can be",
                 hint=f"shorten the exposure of camera {camera} and record again",
             )
+
+
+def whole_depth(frame: NDArray[Any]) -> int:
+    """All bits of a frame's pixels; of what is no array, which `check_pair` refuses, some."""
+    return 8 * frame.dtype.itemsize if isinstance(frame, np.ndarray) else 8
 
 
 def full_scale(bit_depth: int) -> int:
@@ -80,3 +88,7 @@ def as_float(frame: Mono) -> MonoFloat:
 
 def _size(frame: NDArray[Any]) -> str:
     return f"{frame.shape[1]}x{frame.shape[0]}"
+
+
+def _kind(frame: Any) -> str:
+    return f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else f"a {type(frame).__name__}"

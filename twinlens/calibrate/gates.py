@@ -130,7 +130,7 @@ def judge(found: Fitness, settings: CalibrationSettings, *, name: str) -> tuple[
     if found.varied < _FEWEST_WITNESSES:
         raise DegenerateGeometryError(
             f"{name} has {found.varied} textured tiles; {_FEWEST_WITNESSES} are needed to tell whether it fits",
-            hint="leave this pair out, or record a scene with texture",
+            hint="leave this pair out, or record a scene with texture; tell bit_depth if 16-bit pixels hold less",
         )
     knows = found.tiles >= _FEWEST_WITNESSES
     against = []

@@ -54,6 +54,7 @@ def kernel_in_gauge(spectra: Spectra) -> tuple[Kernel, tuple[float, float]]:
                 hint="add pairs of scenes with more contrast, or larger frames",
             )
         shift += centroid_xy(np.where(gauge, raw, 0.0))
+    raw, noise = _spatial(transfer * np.exp(phase_x * shift[0] + phase_y * shift[1]))
     gauge = _support(raw, noise, GAUGE_THRESHOLD, GAUGE_SMOOTHING_PX)
     kernel = _cropped(np.where(gauge | _support(raw, noise, _TAIL, _TAIL_SMOOTHING_PX), raw, 0.0))
     return kernel, (float(shift[0]), float(shift[1]))

@@ -108,7 +108,7 @@ def refined(
     spectra = walk.spectra(mapping)
     found = walk.with_gaussian(gaussian_sigma_px(spectra) or sigma_px, mapping)
     by_kernel = walk.with_first_kernel(spectra, mapping)
-    if by_kernel is None or by_kernel.unexplained > _KERNEL_WORTH * found.unexplained:
+    if by_kernel is None or by_kernel.unexplained >= _KERNEL_WORTH * found.unexplained:
         progress("a Gaussian explains the blur as well as a kernel")
     else:
         found = walk.with_settled_kernel(by_kernel, settings.rounds - 1)
@@ -178,11 +178,16 @@ class _Walk:
             spectra = self._zone_spectra(found.mapping, window_px=window_px)
             if min(one.windows for one in spectra) < _WINDOWS_PER_ZONE:
                 return found
-            kernels = tuple(kernel_in_gauge(one)[0] for one in spectra)
-            by_zones = self._settled(kernels, found.mapping, Model("none", self.shape_hw))
-            if len(found.kernels) == 1 and by_zones.unexplained > _ZONES_WORTH * found.unexplained:
+            try:
+                kernels = tuple(kernel_in_gauge(one)[0] for one in spectra)
+            except DegenerateGeometryError as error:
+                log.debug("no kernel for each zone: %s", error)
                 return found
-            self.progress(f"nine kernels leave {by_zones.unexplained / found.unexplained:.2f} of B's variance")
+            by_zones = self._settled(kernels, found.mapping, Model("none", self.shape_hw))
+            if len(found.kernels) == 1 and by_zones.unexplained >= _ZONES_WORTH * found.unexplained:
+                return found
+            share = by_zones.unexplained / max(found.unexplained, 1e-12)
+            self.progress(f"nine kernels leave {share:.2f} of B's variance")
             found = by_zones
         return found
 

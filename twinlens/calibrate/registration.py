@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from twinlens.calibrate.against import fit_against, seen_share
 from twinlens.calibrate.coarse import proven_start
 from twinlens.calibrate.equalise import blur_sigma_px, gaussian_kernel
-from twinlens.calibrate.frames import as_float, check_pair
+from twinlens.calibrate.frames import as_float, check_pair, whole_depth
 from twinlens.calibrate.gates import Fitness, Verdict, check_view, fitness, judge
 from twinlens.calibrate.geometry import enlarged, reduced
 from twinlens.calibrate.kernel import GAUGE
@@ -95,7 +95,8 @@ def register(
         ValueError: an array is not a mono image, or does not fit the prior.
     """
     settings = settings or (prior.settings if prior else CalibrationSettings())
-    bit_depth = bit_depth or (prior.bit_depth if prior else 8 * a.dtype.itemsize)
+    if bit_depth is None:
+        bit_depth = prior.bit_depth if prior else whole_depth(a)
     check_pair(a, b, bit_depth=bit_depth)
     if prior is not None:
         return _against(a, b, prior, bit_depth=bit_depth, settings=settings)

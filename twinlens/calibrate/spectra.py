@@ -48,7 +48,7 @@ def zone_spectra(
         a_on_b: A on B's grid.
         b: B.
         usable: pixels that count in both.
-        moved: correction found since `a_on_b` was resampled; applied as each window's phase.
+        moved: correction found since `a_on_b` was resampled; A's windows follow it, the rest of a px as a phase.
         window_px: side of a window.
     """
     moved = moved or Mapping(np.eye(3))
@@ -63,10 +63,15 @@ def zone_spectra(
     weight = gaussian_blurred(eroded(usable, int(2 * _HOLE_SOFTENING_PX)).astype(np.float32), _HOLE_SOFTENING_PX)
     for top, left in _whole_windows(usable, size):
         cut = slice(top, top + size), slice(left, left + size)
-        here = window * weight[cut]
-        x, y = (fft.rfft2((frame[cut] - np.average(frame[cut], weights=here)) * here) for frame in (a_on_b, b))
         centre = np.array([[left + (size - 1) / 2, top + (size - 1) / 2]])
         d_x, d_y = (moved.map_b_from_a(centre) - centre)[0]
+        # A's window follows by whole px: spectra of steep scenes say less than the shift between two windows.
+        from_top = int(np.clip(top - round(d_y), 0, usable.shape[0] - size))
+        from_left = int(np.clip(left - round(d_x), 0, usable.shape[1] - size))
+        cut_a = slice(from_top, from_top + size), slice(from_left, from_left + size)
+        d_x, d_y = d_x - (left - from_left), d_y - (top - from_top)
+        here = window * weight[cut]
+        x, y = (fft.rfft2((part - np.average(part, weights=here)) * here) for part in (a_on_b[cut_a], b[cut]))
         zone = zone_of(centre, (b.shape[0], b.shape[1]))[0]
         xx[zone] += np.abs(x) ** 2
         yy[zone] += np.abs(y) ** 2

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.calibrate.frames import check_pair
+from twinlens.calibrate.frames import check_pair, whole_depth
 from twinlens.errors import DegenerateGeometryError
 
 AnyPair = tuple[NDArray[Any], NDArray[Any]]
@@ -68,7 +68,7 @@ def take(pairs: Pairs, count: int, origin: Origin) -> Taken:
         raise ValueError("no pair was given; at least 1 is needed")
     counted = [f"pair {index + 1} of {len(taken)}" for index in range(len(taken))]
     names = [origin.names[place] for place in places] if origin.names else counted
-    bit_depth = origin.bit_depth or 8 * taken[0][0].dtype.itemsize
+    bit_depth = whole_depth(taken[0][0]) if origin.bit_depth is None else origin.bit_depth
     first = taken[0][0]
     for (a, b), name in zip(taken, names, strict=True):
         check_pair(a, b, bit_depth=bit_depth, name=name)
