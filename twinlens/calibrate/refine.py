@@ -183,6 +183,7 @@ class _Walk:
             except DegenerateGeometryError as error:
                 log.debug("no kernel for each zone: %s", error)
                 return found
+            # The zones' centroids differ: no mere shift carries them, even where the mapping's shape is known.
             by_zones = self._settled(kernels, found.mapping, Model("none", self.shape_hw))
             if len(found.kernels) == 1 and by_zones.unexplained >= _ZONES_WORTH * found.unexplained:
                 return found

@@ -100,48 +100,7 @@ def register(
     check_pair(a, b, bit_depth=bit_depth)
     if prior is not None:
         return _against(a, b, prior, bit_depth=bit_depth, settings=settings)
-    sigma_px = blur_sigma_px(a, b)
-    check_order(a, b, sigma_px, bit_depth=bit_depth, settings=settings, name=_NAME)
-    sigma_px = max(0.0, sigma_px)
-    start = proven_start(a, b, sigma_px=sigma_px, bit_depth=bit_depth, settings=settings)
-    shape_hw = (b.shape[0], b.shape[1])
-    overlap = seen_share(Mapping(start.b_from_a), shape_hw)
-    check_view(start.b_from_a, shape_hw, overlap=overlap, settings=settings, name=_NAME)
-    found, factor = _refined_alone(a, b, start.b_from_a, sigma_px=sigma_px, bit_depth=bit_depth, settings=settings)
-    figures = fitness(
-        found.fits,
-        (shape_hw[0] // factor, shape_hw[1] // factor),
-        residual_xy=factor * found.correction.residual_xy,
-        overlap=overlap,
-        bit_depth=bit_depth,
-    )
-    verdict, reasons = judge(figures, settings, name=_NAME)
-    if found.kind != "none" and figures.wrong_share > _BENT_WRONG_SHARE:
-        # A field that is not smooth everywhere goes astray where no tile holds it.
-        verdict = "coarse"
-        reasons = (
-            *reasons,
-            f"a {found.kind} field leaves {figures.wrong_share:.0%} of the tiles more than 1 px off",
-        )
-    if (repeats_px := period_px(as_float(a), sigma_px=sigma_px)) is not None:
-        # Only a session of other scenes, or a prior, can tell.
-        verdict = "coarse"
-        reasons = (*reasons, f"the scene repeats every {repeats_px:.0f} px: a shift by that looks the same")
-    mapping = found.mapping.enlarged(factor, shape_hw)
-    return Registration(
-        b_from_a=mapping.b_from_a,
-        field=mapping.field,
-        kernel=found.kernels[0],
-        gauge=GAUGE,
-        corner_covariance=corner_covariance(found.correction, mapping, shape_hw, scale=factor),
-        tiles_xy=factor * found.fits[0].centre_xy + (factor - 1) / 2,
-        residual_xy=factor * found.correction.residual_xy,
-        fitness=figures,
-        verdict=verdict,
-        reasons=reasons,
-        method=start.method,
-        inliers=start.inliers,
-    )
+    return _alone(a, b, bit_depth=bit_depth, settings=settings)
 
 
 def check_order(
@@ -183,6 +142,53 @@ def corner_covariance(
     covariance = scale**2 * jacobian @ correction.covariance @ jacobian.T
     # Four digits: a person reads this in the file.
     return np.array([[float(f"{value:.4g}") for value in row] for row in covariance])
+
+
+def _alone(a: Mono, b: Mono, *, bit_depth: int, settings: CalibrationSettings) -> Registration:
+    sigma_px = blur_sigma_px(a, b)
+    check_order(a, b, sigma_px, bit_depth=bit_depth, settings=settings, name=_NAME)
+    sigma_px = max(0.0, sigma_px)
+    start = proven_start(a, b, sigma_px=sigma_px, bit_depth=bit_depth, settings=settings)
+    shape_hw = (b.shape[0], b.shape[1])
+    overlap = seen_share(Mapping(start.b_from_a), shape_hw)
+    check_view(start.b_from_a, shape_hw, overlap=overlap, settings=settings, name=_NAME)
+    found, factor = _refined_alone(a, b, start.b_from_a, sigma_px=sigma_px, bit_depth=bit_depth, settings=settings)
+    figures = fitness(
+        found.fits,
+        (shape_hw[0] // factor, shape_hw[1] // factor),
+        residual_xy=factor * found.correction.residual_xy,
+        overlap=overlap,
+        bit_depth=bit_depth,
+    )
+    verdict, reasons = judge(figures, settings, name=_NAME)
+    doubts = _doubts_alone(found, figures, repeats_px=period_px(as_float(a), sigma_px=sigma_px))
+    mapping = found.mapping.enlarged(factor, shape_hw)
+    return Registration(
+        b_from_a=mapping.b_from_a,
+        field=mapping.field,
+        kernel=found.kernels[len(found.kernels) // 2],
+        gauge=GAUGE,
+        corner_covariance=corner_covariance(found.correction, mapping, shape_hw, scale=factor),
+        tiles_xy=factor * found.fits[0].centre_xy + (factor - 1) / 2,
+        residual_xy=factor * found.correction.residual_xy,
+        fitness=figures,
+        verdict="coarse" if doubts else verdict,
+        reasons=(*reasons, *doubts),
+        method=start.method,
+        inliers=start.inliers,
+    )
+
+
+def _doubts_alone(found: Refined, figures: Fitness, *, repeats_px: float | None) -> tuple[str, ...]:
+    """What one pair cannot tell by itself, however well its tiles fit."""
+    doubts = []
+    if found.kind != "none" and figures.wrong_share > _BENT_WRONG_SHARE:
+        # A field that is not smooth everywhere goes astray where no tile holds it.
+        doubts.append(f"a {found.kind} field leaves {figures.wrong_share:.0%} of the tiles more than 1 px off")
+    if repeats_px is not None:
+        # Only a session of other scenes, or a prior, can tell.
+        doubts.append(f"the scene repeats every {repeats_px:.0f} px: a shift by that looks the same")
+    return tuple(doubts)
 
 
 def _refined_alone(
