@@ -33,6 +33,7 @@ def write_session(
     wrong_pair: int = -1,
     unused_state: bool = False,
     b_moved_px: int = 0,
+    reference_scene: str = "",
 ) -> Session:
     roles: tuple[CameraRole, CameraRole] = ("a", "b")
     for camera in roles:
@@ -54,7 +55,10 @@ def write_session(
             pixels = texture(seed, shape_hw)
             recorder.put(Frame(np.roll(pixels, b_moved_px if camera == "b" else 0, axis=1), record))
         recorder.close()
-    takes = [RecordedTake(scene, FLAT, i) for i, scene in enumerate(SCENES)]
+    takes = [
+        RecordedTake(scene, FLAT, i, kind="reference" if scene == reference_scene else "scene")
+        for i, scene in enumerate(SCENES)
+    ]
     if unused_state:
         takes.append(RecordedTake("nothing", MirrorState("bent"), len(SCENES)))
     Manifest(
@@ -157,6 +161,13 @@ def test_pairs_are_laid_on_camera_as_grid_on_request(tmp_path: Path, calibration
     left, top = np.rint(-pair.b_from_a[:2, 2]).astype(int)
     height, width = pair.target.shape
     assert np.abs(pair.target.astype(int) - a[top : top + height, left : left + width]).max() <= 1
+
+
+def test_a_sessions_reference_series_tells_how_far_the_gauge_is_off_the_chief_rays(tmp_path: Path) -> None:
+    session = write_session(tmp_path / "s", shape_hw=(384, 448), reference_scene="bridge")
+    found = calibrate_sessions([session]).of("flat")
+    assert found.pairs_used == 2
+    assert found.reference_shift_xy == pytest.approx((0, 0), abs=0.02)
 
 
 def test_a_calibration_is_used_again_while_the_pairs_fit_it(tmp_path: Path, calibration_file: Path) -> None:

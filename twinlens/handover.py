@@ -83,7 +83,8 @@ def calibrate_sessions(
         raise CalibrationError("the sessions hold no complete pair", hint="record at least one pair")
     corrections = corrections_of(sessions, on_step=on_step) if reuse is None else reuse.corrections
     maps = corrections.maps if corrections is not None else None
-    reference = ArrayPairs(reduce(add, (session.pairs(kind="reference") for session in sessions)), maps)
+    sharp = reduce(add, (session.pairs(kind="reference") for session in sessions)).spread(settings.max_pairs)
+    reference = ArrayPairs(sharp, maps)
     states = []
     for label in labels:
         pairs = joined_pairs(sessions, label).spread(settings.max_pairs)

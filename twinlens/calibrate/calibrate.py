@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -67,8 +68,8 @@ def calibrate_session(
     began = time.monotonic()
     settings, origin = settings or CalibrationSettings(), origin or Origin()
     flat: Refined | None = None
-    sharp = list(reference)
-    if sharp:
+    sharp = reference if isinstance(reference, Sequence) else list(islice(reference, settings.max_pairs))
+    if len(sharp):
         progress(f"{len(sharp)} reference pairs, mirror flat")
         flat = _solved(take(sharp, settings.max_pairs, replace(origin, names=())), settings, progress).found
     shape = None if flat is None else flat.mapping
@@ -106,16 +107,12 @@ def _solved(
     taken: Taken, settings: CalibrationSettings, progress: Progress, *, shape: Mapping | None = None
 ) -> _Solved:
     sigma_px = float(np.median([blur_sigma_px(a, b) for a, b in taken.pairs]))
-    check_order(
-        *taken.pairs[0],
-        sigma_px,
-        bit_depth=taken.bit_depth,
-        settings=settings,
-        name=f"{taken.names[0]} and others",
-    )
+    a, b = taken.pairs[0]
+    check_order(a, b, sigma_px, bit_depth=taken.bit_depth, settings=settings, name=f"{taken.names[0]} and others")
     sigma_px = max(0.0, sigma_px)
     progress(f"{len(taken.pairs)} pairs, B is blurrier than A by {sigma_px:.2f} px")
-    guess = _first_guess(taken, sigma_px, settings, progress) if shape is None else shape.b_from_a
+    # A mirror may tilt: even where the shape is known, features tell where it is.
+    guess = _first_guess(taken, sigma_px, settings, progress)
     start, ncc = gaussian_refined(
         taken.pairs, guess, sigma_px=sigma_px, bit_depth=taken.bit_depth, tile_px=settings.tile_px
     )
