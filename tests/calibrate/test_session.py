@@ -62,6 +62,7 @@ def test_ground_that_comes_nearer_is_a_disparity_along_the_baseline(bench: Any) 
     found = calibrate_session(rig.pairs(4))
     assert found.field_kind == "disparity"
     assert found.field is not None
+    assert found.baseline_deg == pytest.approx(0, abs=5)
     # The baseline lies along x, and a disparity has no other direction; 5 degrees are 0.09.
     assert np.abs(found.field.lattice[:, :, 1]).max() < 0.09 * np.abs(found.field.lattice[:, :, 0]).max()
     shape_error_px, mean_shift = rig.mapped_error_px(found.map_b_from_a)

@@ -191,11 +191,13 @@ def _calibration(
     _gate(figures, settings)
     brightness = state_brightness(solved.on_b, found, solved.start, bit_depth=taken.bit_depth)
     kernel = mean_kernel(solved.on_b, found, solved.start)
+    bent = found if flat is None else flat
     return RigCalibration(
         mirror_state=origin.mirror_state,
         b_from_a=found.mapping.b_from_a,
         field=found.mapping.field,
-        field_kind=found.kind if flat is None else flat.kind,
+        field_kind=bent.kind,
+        baseline_deg=bent.correction.model.direction_deg if bent.kind == "disparity" else None,
         kernel=kernel,
         kernel_zones=found.kernels if len(found.kernels) > 1 else (),
         gauge=GAUGE,

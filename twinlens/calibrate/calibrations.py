@@ -129,7 +129,8 @@ def _plain_field(state: RigCalibration) -> dict[str, Any] | None:
     if state.field is None:
         return None
     x, y = np.moveaxis(state.field.lattice, 2, 0)
-    return {"kind": state.field_kind, "lattice_x_px": _rows(x), "lattice_y_px": _rows(y)}
+    head = {"kind": state.field_kind, "baseline_deg": state.baseline_deg}
+    return {**head, "lattice_x_px": _rows(x), "lattice_y_px": _rows(y)}
 
 
 def _state(values: Names[str, Any]) -> RigCalibration:
@@ -153,6 +154,7 @@ def _state(values: Names[str, Any]) -> RigCalibration:
         corner_covariance=_matrix(values["corner_covariance_px2"], shape=(8, 8)),
         field=_field(field, shape_hw) if field else None,
         field_kind=field["kind"] if field else "none",
+        baseline_deg=field.get("baseline_deg") if field else None,
         kernel=_kernel(values["kernel"]),
         kernel_zones=tuple(_kernel(rows) for rows in zones),
         tiles=_tuples(values.get("tiles_px", [])),

@@ -52,6 +52,8 @@ class Fitness:
     """Of the frame's 3 x 3 zones, how many hold such tiles."""
     overlap: float
     """Share of B's frame that A sees."""
+    inliers: int = 0
+    """Tiles that know their shift well and lie within 1 px."""
     along_px: float = 0.0
     """Root mean square of the tiles' residuals along the line on which they lie most."""
     across_px: float = 0.0
@@ -90,6 +92,7 @@ def fitness(
         tiles=len(residual_px),
         zones=len(np.unique(zone_of(centre_xy, shape_hw))),
         overlap=overlap,
+        inliers=int((residual_px <= _WRONG_PX).sum()),
         along_px=along_px,
         across_px=across_px,
         along_deg=along_deg,

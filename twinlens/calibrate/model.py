@@ -25,6 +25,9 @@ class RigCalibration:
     field: Field | None = None
     """What B's grid is displaced by beyond the homography: distortion or disparity."""
     field_kind: FieldKind = "none"
+    baseline_deg: float | None = None
+    """Of a disparity: the line on B's frame along which near things move, clockwise from x. The epipole lies on
+    it, at infinity, since the cameras look the same way."""
     kernel: Kernel
     """Blur from A to B on B's grid; the frame's mean where zones have their own."""
     kernel_zones: tuple[Kernel, ...] = ()

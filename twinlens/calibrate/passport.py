@@ -37,6 +37,8 @@ class Passport:
     """Median correlation of the tiles after registration and blur equalisation, 1 = the same picture."""
     tiles: int = 0
     """That know their shift well."""
+    inliers: int = 0
+    """Those of them that lie within 1 px."""
     moving_share: float = 0.0
     """Share of tiles that lie more than 1 px off or show something else: cars, people, trees; they are masked."""
     gain: float
@@ -107,6 +109,7 @@ def passport(own: OwnFit, target: MonoFloat, usable: Mask, calibration: RigCalib
         departure_px=own.departure_px,
         ncc=found.tile_ncc,
         tiles=found.tiles,
+        inliers=found.inliers,
         moving_share=found.wrong_share,
         gain=gain,
         offset=offset,

@@ -88,6 +88,11 @@ class Model:
         return fitted_field(lambda points: self.design(points)[:, :, 8:] @ parameters[8:], self.shape_hw)
 
     @property
+    def direction_deg(self) -> float:
+        """Of a disparity, clockwise on the screen from the x axis."""
+        return float(np.degrees(np.arctan2(self.direction_xy[1], self.direction_xy[0])))
+
+    @property
     def _axis(self) -> NDArray[np.float64]:
         return np.array(self.direction_xy)
 
