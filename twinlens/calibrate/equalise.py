@@ -27,26 +27,32 @@ def blur_sigma_px(a: Mono | MonoFloat, b: Mono | MonoFloat) -> float:
     """
     frequency, power_a = _radial_power(a)
     _, power_b = _radial_power(b)
-    there = _sigma_px(frequency, power_a, power_b)
-    back = _sigma_px(frequency, power_b, power_a)
+    there, there_is_known = _sigma_px(frequency, power_a, power_b)
+    back, back_is_known = _sigma_px(frequency, power_b, power_a)
     # Each way believes the sharper picture's noise: where A is the blurrier one, only the way back is right.
-    return -back if back > max(0.0, 2 * there) else there
+    if back_is_known and back > max(0.0, 2 * there):
+        return -back
+    return there if there_is_known else max(0.0, there)
 
 
-def _sigma_px(frequency: NDArray[np.float64], power_a: NDArray[np.float64], power_b: NDArray[np.float64]) -> float:
-    """By how much B is blurrier, from radial spectra (n,), where it is."""
+def _sigma_px(
+    frequency: NDArray[np.float64], power_a: NDArray[np.float64], power_b: NDArray[np.float64]
+) -> tuple[float, bool]:
+    """By how much B is blurrier, where it is, from radial spectra (n,); and whether enough of them tells."""
     floor_b = float(np.median(power_b[frequency > 0.45]))
     signal_b = power_b - floor_b
     usable = (frequency < 0.45) & (signal_b > _SIGNAL_OVER_FLOOR * floor_b) & (power_a > 0)
-    if usable.sum() < 3:
-        usable = np.arange(len(frequency)) < 4
+    is_known = bool(usable.sum() >= 3)
+    if not is_known:
+        # Nothing stands out of the floor, which may be the scene itself: the lowest frequencies as they are.
+        usable, signal_b = np.arange(len(frequency)) < 4, power_b
     f2 = frequency[usable] ** 2
     ratio = np.log(np.maximum(signal_b[usable], floor_b * 0.1 + 1e-12) / np.maximum(power_a[usable], 1e-12))
     keep = ratio > ratio[0] + _DEEPEST_LOG_RATIO
     if keep.sum() < 3:
         keep[:3] = True
     slope = np.polyfit(f2[keep], ratio[keep], 1)[0]
-    return float(-np.sign(slope) * np.sqrt(abs(slope)) / (2 * np.pi))
+    return float(-np.sign(slope) * np.sqrt(abs(slope)) / (2 * np.pi)), is_known
 
 
 def gaussian_blurred(image: MonoFloat, sigma_px: float) -> MonoFloat:

@@ -17,7 +17,7 @@ from twinlens.calibrate.pyramid import farthest_px, require_texture, small_mask
 from twinlens.calibrate.resample import resample, warp_mask, warp_smooth
 from twinlens.calibrate.settings import CalibrationSettings
 from twinlens.calibrate.spectra import Spectra, pooled, window_px_for, zone_spectra, zone_window_px
-from twinlens.calibrate.tile_lk import TileFits, fitting_tile_px, tile_fits
+from twinlens.calibrate.tile_lk import ROUNDING_DN2, TileFits, fitting_tile_px, tile_fits
 from twinlens.calibrate.zones import blurred_by_zones
 from twinlens.errors import DegenerateGeometryError
 from twinlens.pixels import Homography, Kernel, Mask, Mono, MonoFloat
@@ -60,8 +60,11 @@ class Refined:
 
     @property
     def unexplained(self) -> float:
-        """Median over the tiles of the variance of B that the blurred A leaves, in grey levels squared."""
-        return float(np.median(np.concatenate([fit.unexplained for fit in self.fits])))
+        """Median over the tiles of the variance of B that the blurred A leaves, in grey levels squared.
+
+        Never below what rounding to whole grey levels leaves: two fits that are better than that are alike.
+        """
+        return max(ROUNDING_DN2, float(np.median(np.concatenate([fit.unexplained for fit in self.fits]))))
 
 
 def put_on_b(a: Mono, b: Mono, b_from_a: Homography, *, sigma_px: float, bit_depth: int, factor: int = 1) -> OnB:
@@ -187,8 +190,7 @@ class _Walk:
             by_zones = self._settled(kernels, found.mapping, Model("none", self.shape_hw))
             if len(found.kernels) == 1 and by_zones.unexplained >= _ZONES_WORTH * found.unexplained:
                 return found
-            share = by_zones.unexplained / max(found.unexplained, 1e-12)
-            self.progress(f"nine kernels leave {share:.2f} of B's variance")
+            self.progress(f"nine kernels leave {by_zones.unexplained / found.unexplained:.2f} of B's variance")
             found = by_zones
         return found
 

@@ -17,6 +17,8 @@ _SMOOTHING_PX = 1.0
 """Both pictures are smoothed by this: it hides interpolation and noise from the gradients."""
 _NOISE_CORRELATION = 4 * np.pi * _SMOOTHING_PX**2
 """Pixels that share one noise sample after that smoothing."""
+ROUNDING_DN2 = 1 / 12 / _NOISE_CORRELATION
+"""Variance (grey levels squared) that rounding to whole grey levels leaves after that smoothing."""
 _MIN_VALID = 0.6
 """Share of usable pixels below which a tile is left out."""
 _WORST_SHIFT_SD_PX = 1.0
@@ -136,8 +138,8 @@ class _Solved:
 
     def covariance(self, unexplained: NDArray[np.float64], gain: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 2, 2) px^2 of the shifts under some noise and gain (n,), huge where B does not follow A."""
-        # No picture knows itself better than its rounding to whole grey levels, whose variance is 1 / 12.
-        noise = np.maximum(unexplained * _NOISE_CORRELATION, 1 / 12)
+        # No picture knows itself better than its rounding to whole grey levels.
+        noise = np.maximum(unexplained, ROUNDING_DN2) * _NOISE_CORRELATION
         sees = gain > _LEAST_GAIN
         covariance: NDArray[np.float64] = (
             self.precision_free * (noise / np.where(sees, gain, 1.0) ** 2)[:, None, None]
