@@ -212,7 +212,7 @@ def _against(
     a: Mono, b: Mono, prior: RigCalibration, *, bit_depth: int, settings: CalibrationSettings
 ) -> Registration:
     shape_hw = (b.shape[0], b.shape[1])
-    own = fit_against(a, b, prior, bit_depth=bit_depth, name=_NAME)
+    own = fit_against(a, b, replace(prior, settings=settings), bit_depth=bit_depth, name=_NAME)
     verdict, reasons = judge(own.fitness, settings, name=_NAME)
     correction = check_drift(own, settings, name=_NAME)
     factor = working_factor(shape_hw)
