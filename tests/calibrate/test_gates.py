@@ -42,7 +42,6 @@ def tiles(shift_xy: np.ndarray, sd_px: float | np.ndarray, *, correlation: float
         ncc=np.full(count, correlation),
         unexplained=np.ones(count),
         contradicting_xy=np.zeros((0, 2)),
-        brightness_xy=np.stack([x.ravel(), y.ravel()], axis=1)[:count],
         brightness_sums=np.tile(sums, (count, 1)),
     )
 

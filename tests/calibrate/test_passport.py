@@ -36,7 +36,6 @@ def tiles(shift_xy: np.ndarray, *, sd_px: float = 0.03, count: int = 80) -> Tile
         ncc=np.ones(count),
         unexplained=np.ones(count),
         contradicting_xy=np.zeros((0, 2)),
-        brightness_xy=centre_xy,
         brightness_sums=np.tile(sums, (count, 1)),
     )
 

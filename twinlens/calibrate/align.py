@@ -79,9 +79,8 @@ def align_pair(
     still = still_pixels(
         own, on_b_box.shape_hw, tile_px=fitting_tile_px(calibration.settings.tile_px, calibration.shape_hw)
     )
-    mask = (
-        usable & still & (exact >= 0) & (exact <= full_scale(calibration.bit_depth))
-    )  # a clipped pixel is no target
+    # What rounding would clip is no target.
+    mask = usable & still & (exact >= 0) & (exact <= full_scale(calibration.bit_depth))
     if grid == "b":
         source, b_from_a = b[box.crop].copy(), normalised(shift(-box.left, -box.top) @ calibration.b_from_a)
     else:

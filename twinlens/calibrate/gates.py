@@ -25,7 +25,7 @@ _KNOWN_SD_PX = 0.25
 """A tile that knows its shift less well, in its worst direction, is no witness."""
 _CONTRAST = 0.01
 """A tile of A, blurred like B, that varies by less than this share of full scale is sky or wall."""
-_WRONG_PX = 1.0
+WRONG_PX = 1.0
 _FEWEST_WITNESSES = 8
 _WILD = 4.0
 """Residuals longer than this many medians are cut to it before their direction is asked."""
@@ -92,7 +92,7 @@ def fitness(
         tiles=len(residual_px),
         zones=len(np.unique(zone_of(centre_xy, shape_hw))),
         overlap=overlap,
-        inliers=int((residual_px <= _WRONG_PX).sum()),
+        inliers=int((residual_px <= WRONG_PX).sum()),
         along_px=along_px,
         across_px=across_px,
         along_deg=along_deg,
@@ -101,7 +101,7 @@ def fitness(
 
 def wrong_share(residual_px: NDArray[np.float64], contradicting: int) -> float:
     """Share of tiles that lie more than 1 px off or contradict A; 1 without any tile."""
-    wrong = int((residual_px > _WRONG_PX).sum()) + contradicting
+    wrong = int((residual_px > WRONG_PX).sum()) + contradicting
     return wrong / max(1, len(residual_px) + contradicting) if len(residual_px) else 1.0
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from twinlens.calibrate.against import seen_share
 from twinlens.calibrate.ceiling import ceiling_db
 from twinlens.calibrate.frames import as_float, eroded
-from twinlens.calibrate.gates import Verdict, judge, witnesses
+from twinlens.calibrate.gates import WRONG_PX, Verdict, judge, witnesses
 from twinlens.calibrate.geometry import Box
 from twinlens.calibrate.kernel import kernel_sigma_px
 from twinlens.calibrate.model import RigCalibration
@@ -17,8 +17,6 @@ from twinlens.calibrate.spectra import ZONES, zone_of
 from twinlens.calibrate.tile_lk import fitting_tile_px, tile_fits
 from twinlens.calibrate.zones import blurred_by_zones
 from twinlens.pixels import Mask, Mono, MonoFloat
-
-_MOVING_PX = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +123,7 @@ def passport(own: OwnFit, target: MonoFloat, usable: Mask, calibration: RigCalib
 def still_pixels(own: OwnFit, shape_hw: tuple[int, int], *, tile_px: int) -> Mask:
     """False (h, w) in tiles whose content lies more than 1 px off or is not there: something moved meanwhile."""
     still = np.ones(shape_hw, np.bool_)
-    moving = witnesses(own.fits) & (np.hypot(own.fits.shift_xy[:, 0], own.fits.shift_xy[:, 1]) > _MOVING_PX)
+    moving = witnesses(own.fits) & (np.hypot(own.fits.shift_xy[:, 0], own.fits.shift_xy[:, 1]) > WRONG_PX)
     for x, y in np.concatenate([own.fits.centre_xy[moving], own.fits.contradicting_xy]):
         left, top = max(0, round(x - tile_px / 2)), max(0, round(y - tile_px / 2))
         still[top : top + tile_px, left : left + tile_px] = False

@@ -48,10 +48,8 @@ class TileFits:
     """(n,) variance of B (grey levels squared) that the fitted template leaves."""
     contradicting_xy: PointsXY
     """(k, 2) centres of tiles that should know their shift, but show something else: it moved or is hidden."""
-    brightness_xy: PointsXY
-    """(m, 2) centres of all usable tiles, textured or not."""
     brightness_sums: NDArray[np.float64]
-    """(m, 6): sums of t^2, t, 1, t b, b, b^2 over the usable pixels; t template, b B."""
+    """(m, 6) of all usable tiles, textured or not: sums of t^2, t, 1, t b, b, b^2; t template, b B."""
 
 
 def tile_fits(template: MonoFloat, b: MonoFloat, usable: Mask, *, tile_px: int) -> TileFits:
@@ -79,7 +77,6 @@ def tile_fits(template: MonoFloat, b: MonoFloat, usable: Mask, *, tile_px: int) 
         ncc=_correlation(brightness[textured]),
         unexplained=solved.unexplained[textured],
         contradicting_xy=centre_xy[contradicts],
-        brightness_xy=centre_xy,
         brightness_sums=brightness,
     )
 
