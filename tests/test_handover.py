@@ -1,18 +1,18 @@
 """What one stage hands to the next, and sessions that do not fit together."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from twinlens.building import build_from_sessions
 from twinlens.calibrate import Calibrations, CalibrationSettings, Photometric, RigCalibration
 from twinlens.capture.frame import CameraRole, Frame, FrameRecord, MirrorState
 from twinlens.capture.recorder import Recorder
 from twinlens.capture.session import Manifest, RecordedTake, Session
-from twinlens.dataset import DatasetSettings, PairedDataset
+from twinlens.dataset import DatasetSettings, PairedDataset, SplitSettings
 from twinlens.errors import CalibrationError, PoorFitError, SplitLeakError, TwinlensError
-from twinlens.handover import build_from_sessions, calibrate_sessions
+from twinlens.handover import calibrate_sessions
 from twinlens.verbs.calibrate import calibrate
 
 SHAPE_HW = (192, 224)
@@ -115,13 +115,9 @@ def test_every_scene_reaches_the_dataset_and_an_unused_mirror_state_is_no_obstac
 
 def test_a_wrong_pair_is_left_out_and_told(tmp_path: Path, calibration_file: Path) -> None:
     session = write_session(tmp_path / "s", wrong_pair=1)
-    told: list[str] = []
-    with pytest.raises(SplitLeakError):  # two scenes are left, three are needed
-        build_from_sessions(
-            [session], calibration_file, tmp_path / "d.h5", settings=DatasetSettings(), on_reject=told.append
-        )
-    assert len(told) == 1
-    assert "trigger 1 (tower)" in told[0]
+    # Two scenes are left, three are needed.
+    with pytest.raises(SplitLeakError, match=r"1 pairs were left out.*trigger 1 \(tower\)"):
+        build_from_sessions([session], calibration_file, tmp_path / "d.h5", settings=DatasetSettings())
     assert not (tmp_path / "d.h5").exists()
 
 
@@ -143,7 +139,7 @@ def test_a_split_that_would_be_empty_fails_before_any_pair_is_aligned(
     tmp_path: Path, calibration_file: Path
 ) -> None:
     session = write_session(tmp_path / "s")
-    settings = dataclasses.replace(DatasetSettings(), assignment=dict.fromkeys(SCENES, "train"))
+    settings = DatasetSettings(splits=SplitSettings(assignment=dict.fromkeys(SCENES, "train")))
     aligned: list[int] = []
     with pytest.raises(TwinlensError) as caught:
         build_from_sessions(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twinlens.building import build_from_sessions
 from twinlens.calibrate import Calibrations, CalibrationSettings, valid_box
 from twinlens.capture.frame import Frame, FrameRecord, MirrorState
 from twinlens.capture.ledger import ROLES
@@ -21,7 +22,7 @@ from twinlens.capture.virtual.twin import RigTwin, TwinSettings
 from twinlens.cli import run
 from twinlens.dataset import DatasetSettings, PairedDataset
 from twinlens.errors import CorrectionError
-from twinlens.handover import build_from_sessions, calibrate_sessions
+from twinlens.handover import calibrate_sessions
 from twinlens.picture_files import read_picture, save_picture
 from twinlens.restore.checkpoint import load_checkpoint, write_checkpoint
 from twinlens.restore.restorer import Restorer

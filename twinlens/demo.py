@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from twinlens import __version__
+from twinlens.building import build_from_sessions
 from twinlens.calibrate import Calibrations, CalibrationSettings
 from twinlens.capture.assign import assign_cameras, list_cameras
 from twinlens.capture.capture import CaptureReport, Take, capture, require_complete
@@ -30,7 +31,7 @@ from twinlens.dataset.build import DatasetSettings
 from twinlens.dataset.paired import PairedDataset, StoredPair
 from twinlens.dataset.summary import DatasetReport
 from twinlens.errors import SettingsError
-from twinlens.handover import build_from_sessions, calibrate_sessions
+from twinlens.handover import calibrate_sessions
 from twinlens.judge import judge_registration
 from twinlens.pixels import Kernel, Picture
 from twinlens.registration_pictures import registration_pictures
@@ -117,7 +118,6 @@ class _Walk:
             self.dataset_file,
             settings=DatasetSettings(),
             on_pair=lambda count: self.voice.progress(count, "", total=pairs),
-            on_reject=self.voice.stage,
         )
 
     def train(self) -> tuple[StepReport, ...]:

@@ -40,7 +40,7 @@ def test_a_person_can_read_the_file(path: Path, calibration: RigCalibration) -> 
     lines = path.read_text().splitlines()
     assert len(lines) < 350
     found = json.loads(path.read_text())
-    assert (found["schema"], found["schema_version"]) == ("twinlens.calibration", "1.1.0")
+    assert (found["schema"], found["schema_version"]) == ("twinlens.calibration", "1.2.0")
     state = found["mirror_states"][0]
     assert [float(value) for value in state["b_from_a"][0].split()] == calibration.b_from_a[0].tolist()
     assert len(state["kernel"]) == len(calibration.kernel)

@@ -110,7 +110,7 @@ def test_memory_does_not_grow_with_the_number_of_pairs(pairs: PairsMaker, tmp_pa
 def test_the_file_says_what_it_is(dataset_path: Path) -> None:
     with h5py.File(dataset_path, "r") as file:
         assert file.attrs["schema"] == "twinlens.pairs"
-        assert file.attrs["schema_version"] == "1.1.0"
+        assert file.attrs["schema_version"] == "1.2.0"
         assert file.attrs["complete"] == 1
-        assert file["/splits/default"].attrs["group_key"] == "scene"
+        assert file["/splits/default"].attrs["group_key"] == "scene, place and look"
         assert json.loads(file["/provenance/software"][()])["twinlens"] == file.attrs["twinlens_version"]

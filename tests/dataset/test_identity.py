@@ -16,10 +16,11 @@ from twinlens.dataset import (
     PairedDataset,
     Provenance,
     Source,
+    SplitSettings,
     build_dataset,
 )
 from twinlens.dataset.identity import content_hash, pair_hash
-from twinlens.dataset.schema import SPLITS, SplitName
+from twinlens.dataset.stored_schemes import PARTS
 
 PairMaker = Callable[..., AlignedPair]
 PairsMaker = Callable[..., Iterator[AlignedPair]]
@@ -47,10 +48,9 @@ def test_the_content_hash_can_be_computed_again_from_the_file_alone(dataset_path
         )
         for row, pair, brightness in zip(table, dataset, photometric, strict=True)
     ]
-    ids_of: dict[SplitName, list[str]] = {
-        split: [pair.pair_id for pair in dataset.split(split)] for split in SPLITS
-    }
-    assert content_hash(digests, ids_of) == dataset.content_hash
+    ids_of = {part: [pair.pair_id for pair in dataset.split(part)] for part in PARTS}
+    assert content_hash(digests, {"default": ids_of}) == dataset.content_hash
+    assert [row["pair_hash"].tobytes() for row in table] == digests
 
 
 def test_provenance_and_mirror_values_travel_and_leave_the_hash_alone(pairs: PairsMaker, tmp_path: Path) -> None:
@@ -110,7 +110,9 @@ def test_the_content_hash_sees_one_changed_bit(
 def test_the_content_hash_sees_another_split(pairs: PairsMaker, tmp_path: Path) -> None:
     hashes = {
         build_dataset(
-            pairs(8), tmp_path / f"{k}.h5", settings=DatasetSettings(assignment={f"scene-{k}": "test"})
+            pairs(8),
+            tmp_path / f"{k}.h5",
+            settings=DatasetSettings(splits=SplitSettings(assignment={f"scene-{k}": "test"})),
         ).content_hash
         for k in range(4)
     }

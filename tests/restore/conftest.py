@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from twinlens.calibrate.align import AlignedPair, Passport
-from twinlens.dataset import DatasetSettings, PairedDataset, build_dataset
+from twinlens.dataset import DatasetSettings, PairedDataset, SplitSettings, build_dataset
 from twinlens.pixels import Kernel, Mono8
 
 PASSPORT = Passport(
@@ -68,5 +68,5 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> PairedDataset:
     """Three scenes to train, one to validate, one to test."""
     path = tmp_path_factory.mktemp("restore") / "streak-v1.0.0.h5"
     assignment = dict(zip(SCENES, ("train", "train", "train", "val", "test"), strict=True))
-    build_dataset(blurred_pairs(), path, settings=DatasetSettings(assignment=assignment))
+    build_dataset(blurred_pairs(), path, settings=DatasetSettings(splits=SplitSettings(assignment=assignment)))
     return PairedDataset(path)

@@ -36,6 +36,8 @@ class AlignedPair:
     b_from_a: Homography
     """A's pixels to those of `input`, with the crop's corner taken off; the calibration's field comes on top."""
     passport: Passport
+    host_time_ns: int = 0
+    """When A's frame arrived, on the monotonic clock of the recording host; 0 = unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class PairIdentity:
     skew_ns: int = 0
     exposure_us: float = 0.0
     gain_db: float = 0.0
+    host_time_ns: int = 0
 
 
 def align_pair(
@@ -100,6 +103,7 @@ def align_pair(
         gain_db=identity.gain_db,
         b_from_a=b_from_a,
         passport=found,
+        host_time_ns=identity.host_time_ns,
     )
 
 

@@ -24,7 +24,7 @@ from twinlens.pixels import Kernel
 from twinlens.storage import read_artefact, write_artefact
 
 SCHEMA = "twinlens.calibration"
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Calibrations:
     states: tuple[RigCalibration, ...]
     corrections: Corrections | None = None
     """What both cameras' raw frames need before anything else; None where no dark series was recorded."""
+    serials: tuple[str, str] | None = None
+    """Of cameras A and B; None in files older than schema 1.2."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -67,6 +69,8 @@ class Calibrations:
     def write(self, path: Path) -> None:
         """Write one JSON file that a person can read and diff, and beside it the maps of corrections."""
         fields: dict[str, Any] = {"mirror_states": [_plain(state) for state in self.states]}
+        if self.serials is not None:
+            fields["cameras"] = dict(zip(("a", "b"), self.serials, strict=True))
         if self.corrections is not None:
             fields["corrections"] = write_corrections(path, self.corrections)
         write_artefact(path, SCHEMA, SCHEMA_VERSION, fields)
@@ -81,8 +85,12 @@ class Calibrations:
         found = read_artefact(path, SCHEMA, SCHEMA_VERSION, error=CalibrationError)
         try:
             states = tuple(_state(entry) for entry in found["mirror_states"])
-            maps = found.get("corrections")
-            return cls(states, None if maps is None else read_corrections(path, maps))
+            maps, cameras = found.get("corrections"), found.get("cameras")
+            return cls(
+                states,
+                None if maps is None else read_corrections(path, maps),
+                None if cameras is None else (cameras["a"], cameras["b"]),
+            )
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, SettingsError) as cause:
             raise CalibrationError(
                 f"{path} lacks or misstates {cause}",

@@ -121,6 +121,14 @@ class SessionPairs(Sequence[FramePair]):
         return tuple(place.take.scene for place in self._places)
 
     @property
+    def labels(self) -> tuple[tuple[str, int, str], ...]:
+        """Scene, trigger and mirror state of each pair, without reading frames."""
+        return tuple(
+            (place.take.scene, place.a.record.trigger_index, place.take.mirror_state.label)
+            for place in self._places
+        )
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Scene and trigger of each pair, without reading frames."""
         return tuple(f"{place.take.scene} {place.a.record.trigger_index}" for place in self._places)

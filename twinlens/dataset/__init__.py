@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from twinlens.dataset.batches import random_batches as random_batches
     from twinlens.dataset.build import DatasetSettings as DatasetSettings
     from twinlens.dataset.build import build_dataset as build_dataset
+    from twinlens.dataset.derive import DeriveSettings as DeriveSettings
+    from twinlens.dataset.derive import add_scheme as add_scheme
+    from twinlens.dataset.derive import derive_dataset as derive_dataset
+    from twinlens.dataset.limits import PassportLimits as PassportLimits
     from twinlens.dataset.paired import PairedDataset as PairedDataset
     from twinlens.dataset.paired import PairSplit as PairSplit
     from twinlens.dataset.paired import StoredPair as StoredPair
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from twinlens.dataset.schema import MirrorStateRecord as MirrorStateRecord
     from twinlens.dataset.schema import Provenance as Provenance
     from twinlens.dataset.schema import Source as Source
+    from twinlens.dataset.schemes import SplitSettings as SplitSettings
     from twinlens.dataset.splits import split_scenes as split_scenes
     from twinlens.dataset.summary import DatasetReport as DatasetReport
 
@@ -29,6 +34,9 @@ _HOMES = {
     "paired": ("PairSplit", "PairedDataset", "StoredPair"),
     "patches": ("Crop", "random_crops"),
     "schema": ("MirrorStateRecord", "Provenance", "Source"),
+    "derive": ("DeriveSettings", "add_scheme", "derive_dataset"),
+    "limits": ("PassportLimits",),
+    "schemes": ("SplitSettings",),
     "splits": ("split_scenes",),
     "summary": ("DatasetReport",),
 }

@@ -1,10 +1,10 @@
-"""Building a paired dataset: a stream of aligned pairs in, one sealed file out."""
+"""Building a paired dataset: a stream of pairs in, one sealed file out."""
 
 import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,21 +17,28 @@ from twinlens import __version__
 from twinlens.calibrate.align import AlignedPair
 from twinlens.corrections import RigCorrections
 from twinlens.dataset.corrections import correction_bytes, write_corrections
+from twinlens.dataset.duplicates import DuplicateReport, find_same_scenes
+from twinlens.dataset.entry import Entry
+from twinlens.dataset.groups import Member
+from twinlens.dataset.layout import LAYOUTS, Layout
+from twinlens.dataset.limits import PassportLimits
+from twinlens.dataset.measure import entry_of
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import (
+    DEFAULT_SCHEME,
     LIBVER,
     SCHEMA,
     SCHEMA_VERSION,
-    SCHEME,
     SOURCE_ROW,
-    SPLITS,
     Provenance,
-    SplitName,
+    Reject,
 )
-from twinlens.dataset.splits import DEFAULT_RATIOS, split_scenes
+from twinlens.dataset.schemes import SplitSettings, divide
+from twinlens.dataset.seal import seal
+from twinlens.dataset.stored_schemes import StoredScheme, drawn
 from twinlens.dataset.summary import DatasetReport
 from twinlens.dataset.writer import PairWriter
-from twinlens.errors import DatasetError, SettingsError
+from twinlens.errors import DatasetError, SettingsError, SplitLeakError
 from twinlens.settings import Settings
 from twinlens.storage import reserve_disk, sealed
 
@@ -45,37 +52,59 @@ class DatasetSettings(Settings):
     name: str = ""
     """Name of the dataset; empty takes the file's."""
     version: str = "1.0.0"
-    """Semantic version of the dataset: new pixels or splits are a new major version."""
-    ratios: tuple[float, float, float] = DEFAULT_RATIOS
-    """Shares of train, validation and test, by number of pairs."""
-    seed: int = 0
-    """Draws which scenes go where."""
-    assignment: Mapping[str, str] = field(default_factory=dict)
-    """Scenes whose split is decided by hand: scene to train, val or test."""
+    """Semantic version: other pixels or splits are a new major version, more pairs or schemes a minor one."""
+    description: str = ""
+    license: str = ""
+    """Under which others may use it, such as CC-BY-4.0; empty where nobody decided."""
+    citation: str = ""
+    layout: Layout = "contiguous"
+    """contiguous is fastest on a local disk, tiles reads least over a network and is smaller."""
     grid: Literal["a", "b"] = "b"
     """Whose pixels a pair is laid on: B's leaves the input as the camera sent it, A's the target."""
+    scenes: tuple[str, ...] = ()
+    """Only these; empty takes all that the sessions show."""
+    splits: SplitSettings = field(default_factory=SplitSettings)
+    limits: PassportLimits = field(default_factory=PassportLimits)
+    find_duplicates: bool = True
+    """Look at the pictures for scenes that are one under two names, and keep them in one split."""
 
     def check(self) -> None:
         """Raise `SettingsError` where a value cannot work."""
-        if len(self.ratios) != 3 or min(self.ratios) <= 0:
-            raise SettingsError(
-                f"DatasetSettings.ratios is {self.ratios}; three positive shares are needed",
-                hint="give train, val and test a share each, such as 0.8 0.1 0.1",
-            )
         if not re.fullmatch(r"\d+\.\d+\.\d+", self.version):
             raise SettingsError(
                 f"DatasetSettings.version is {self.version!r}; three numbers are needed", hint="such as 1.0.0"
             )
-        if self.grid not in ("a", "b"):
-            raise SettingsError(
-                f"DatasetSettings.grid is {self.grid!r}", hint="a pair lies on the grid of a or of b"
-            )
-        unknown = sorted(set(self.assignment.values()) - set(SPLITS))
-        if unknown:
-            raise SettingsError(
-                f"DatasetSettings.assignment names {', '.join(unknown)}, which is no split",
-                hint=f"assign scenes to {', '.join(SPLITS)}",
-            )
+        for name, choices in (("grid", ("a", "b")), ("layout", LAYOUTS)):
+            if getattr(self, name) not in choices:
+                raise SettingsError(
+                    f"DatasetSettings.{name} is {getattr(self, name)!r}", hint=f"choose from {', '.join(choices)}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Who goes where."""
+
+    schemes: Mapping[str, StoredScheme]
+    group_of: Mapping[str, str]
+    """Scene to group."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Scene to place, where known."""
+
+
+Divider = Callable[[Sequence[Member], DuplicateReport], Division]
+"""Divides the pairs of a finished file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything but pairs."""
+
+    settings: DatasetSettings = field(default_factory=DatasetSettings)
+    provenance: Provenance = field(default_factory=Provenance)
+    corrections: RigCorrections | None = None
+    divider: Divider | None = None
+    """None divides into one scheme, `default`, by the settings."""
 
 
 def build_dataset(
@@ -87,13 +116,33 @@ def build_dataset(
     corrections: RigCorrections | None = None,
     overwrite: bool = False,
 ) -> DatasetReport:
-    """Write `pairs` to `out` as they come, split them by scene, and read the file back before it gets its name.
+    """Write `pairs` to `out` as they come, divide them by group, and read the file back before it gets its name.
 
     `corrections` are those that the pairs' frames have had; they are recorded, to be repeated on new frames.
 
     Raises:
         DatasetError: there are no pairs, they do not match, `out` exists, or it cannot be written.
-        SplitLeakError: there are too few scenes for three splits.
+        SplitLeakError: there are too few groups for three splits.
+    """
+    settings = settings or DatasetSettings()
+    recipe = Recipe(settings=settings, provenance=provenance or Provenance(), corrections=corrections)
+    return assemble(sifted(pairs, settings.limits), out, recipe, overwrite=overwrite)
+
+
+def sifted(pairs: Iterable[AlignedPair], limits: PassportLimits) -> Iterator[Entry | Reject]:
+    """Every pair measured for storing, or why it is left out."""
+    for pair in pairs:
+        entry = entry_of(pair)
+        yield limits.missed_by(entry) or entry
+
+
+def assemble(
+    found: Iterable[Entry | Reject], out: Path, recipe: Recipe, *, overwrite: bool = False
+) -> DatasetReport:
+    """Write entries to `out` as they come, list the rejects, divide the pairs, and seal the file.
+
+    Raises:
+        DatasetError, SplitLeakError: as `build_dataset`.
     """
     if out.exists() and not overwrite:
         raise DatasetError(
@@ -101,8 +150,7 @@ def build_dataset(
         )
     try:
         with sealed(out) as part:
-            about = _About(settings or DatasetSettings(), provenance or Provenance(), corrections)
-            _write(part, pairs, about, out=out)
+            _write(part, found, recipe, out=out)
             return PairedDataset(part).summary()
     except OSError as cause:
         raise DatasetError(
@@ -110,76 +158,110 @@ def build_dataset(
         ) from cause
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
-    """Everything but pairs."""
+def divided_by_settings(members: Sequence[Member], duplicates: DuplicateReport, splits: SplitSettings) -> Division:
+    """One scheme, `default`.
 
-    settings: DatasetSettings
-    provenance: Provenance
-    corrections: RigCorrections | None
+    Raises:
+        SplitLeakError: there are too few groups.
+    """
+    same = [(one.scene_a, one.scene_b) for one in duplicates.found]
+    scheme = divide(members, splits, same=same)
+    return Division({DEFAULT_SCHEME: drawn(scheme, splits)}, scheme.group_of, splits.places)
 
 
-def _write(part: Path, pairs: Iterable[AlignedPair], about: _About, *, out: Path) -> None:
-    settings, provenance = about.settings, about.provenance
+def _write(part: Path, found: Iterable[Entry | Reject], recipe: Recipe, *, out: Path) -> None:
+    settings, provenance = recipe.settings, recipe.provenance
     # Frames begin at a page, so that a 16-bit view of them is aligned.
     with h5py.File(
         part, "w", libver=LIBVER, alignment_threshold=PAGE_BYTES, alignment_interval=PAGE_BYTES
     ) as file:
         reserve_disk(file, 0)
         file.attrs["complete"] = np.uint8(0)
-        writer = PairWriter(file)
-        for pair in pairs:
-            writer.append(pair)
+        writer = PairWriter(file, layout=settings.layout)
+        rejects = []
+        for one in found:
+            if isinstance(one, Entry):
+                writer.append(one)
+            else:
+                rejects.append(one)
         if not len(writer):
-            raise DatasetError(
-                f"no pairs for {out}: the sessions hold none that could be aligned",
-                hint="look at the sessions with `twinlens info`",
-            )
-        split_of = split_scenes(
-            writer.pairs_per_scene, ratios=settings.ratios, seed=settings.seed, assignment=settings.assignment
-        )
+            raise _no_pairs(out, rejects)
+        duplicates = _same_scenes(file, writer) if settings.find_duplicates else DuplicateReport()
+        divide_them = recipe.divider or (lambda who, same: divided_by_settings(who, same, settings.splits))
+        try:
+            division = divide_them(writer.members, duplicates)
+        except SplitLeakError as error:
+            raise _after_rejects(error, rejects) from error
         texts_bytes = len(provenance.config_json) + len(provenance.calibration_json)
-        reserve_disk(file, texts_bytes + correction_bytes(about.corrections))
-        writer.write_groups()
+        reserve_disk(file, texts_bytes + correction_bytes(recipe.corrections))
+        writer.write_groups(division.group_of, division.places)
         writer.write_mirror_states(provenance.mirror_states)
-        content_hash = writer.write_splits(SCHEME, split_of)
-        _describe_splits(file, split_of, settings)
-        _write_provenance(file, provenance)
-        write_corrections(file, about.corrections)
-        file.attrs.update(
-            {
-                "schema": SCHEMA,
-                "schema_version": SCHEMA_VERSION,
-                "name": settings.name or out.stem,
-                "version": settings.version,
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "twinlens_version": __version__,
-                "content_hash": content_hash,
-            }
-        )
-        file.flush()
-        file.attrs["complete"] = np.uint8(1)
+        writer.write_rejects(rejects)
+        content_hash = writer.write_schemes(division.schemes)
+        _write_provenance(file, provenance, duplicates)
+        write_corrections(file, recipe.corrections)
+        _write_head(file, settings, content_hash, parent=provenance.parent, name=settings.name or out.stem)
         file.flush()
         used_bytes = file.id.get_filesize()
     os.truncate(part, used_bytes)  # gives back what was reserved and not needed
 
 
-def _describe_splits(file: h5py.File, split_of: Mapping[str, SplitName], settings: DatasetSettings) -> None:
-    scheme = file[SCHEME]
-    scheme.attrs["strategy"] = "whole scenes, pair counts as near to the ratios as scenes allow"
-    scheme.attrs["group_key"] = "scene"
-    scheme.attrs["seed"] = settings.seed
-    scheme.attrs["ratios"] = settings.ratios
-    scheme.attrs["assignment"] = json.dumps(dict(settings.assignment), sort_keys=True)
-    for split in SPLITS:
-        scheme[split].attrs["pairs"] = len(scheme[split])
-        scheme[split].attrs["scenes"] = sum(where == split for where in split_of.values())
+def _no_pairs(out: Path, rejects: Sequence[Reject]) -> DatasetError:
+    if not rejects:
+        return DatasetError(
+            f"no pairs for {out}: the sessions hold none that could be aligned",
+            hint="look at the sessions with `twinlens info`",
+        )
+    return DatasetError(
+        f"no pairs for {out}: all {len(rejects)} were left out, the first because {rejects[0].text}",
+        hint="look at the limits with `twinlens build --dry-run`",
+    )
 
 
-def _write_provenance(file: h5py.File, provenance: Provenance) -> None:
+def _after_rejects(error: SplitLeakError, rejects: Sequence[Reject]) -> SplitLeakError:
+    if not rejects:
+        return error
+    first = rejects[0]
+    return SplitLeakError(
+        f"{error.message}; {len(rejects)} pairs were left out before, the first being trigger "
+        f"{first.trigger_index} ({first.scene}): {first.text}",
+        hint=error.hint,
+    )
+
+
+def _same_scenes(file: h5py.File, writer: PairWriter) -> DuplicateReport:
+    targets, table = file["/pairs/target"], file["/pairs/table"]
+    return find_same_scenes(
+        [member.scene for member in writer.members], table["phash_tg"], lambda row: np.asarray(targets[row])
+    )
+
+
+def _write_head(file: h5py.File, settings: DatasetSettings, content_hash: str, *, parent: str, name: str) -> None:
+    file.attrs.update(
+        {
+            "schema": SCHEMA,
+            "schema_version": SCHEMA_VERSION,
+            "name": name,
+            "version": settings.version,
+            "description": settings.description,
+            "license": settings.license,
+            "citation": settings.citation,
+            "layout": settings.layout,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "twinlens_version": __version__,
+            "content_hash": content_hash,
+            "parent": parent,
+        }
+    )
+    file.attrs["complete"] = np.uint8(1)
+    seal(file)
+
+
+def _write_provenance(file: h5py.File, provenance: Provenance, duplicates: DuplicateReport) -> None:
     group = file.create_group("/provenance")
     group["config_json"] = provenance.config_json
     group["calibration"] = provenance.calibration_json
+    group["duplicates"] = duplicates.as_json()
     group["software"] = json.dumps(
         {
             "twinlens": __version__,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,18 @@ from numpy.typing import NDArray
 from twinlens.dataset.mapped import FrameStack, MappedFile, locate_frames
 from twinlens.dataset.schema import (
     CORRECTIONS,
+    DEFAULT_SCHEME,
     PAIR_ROW,
+    REJECTS,
     SCHEMA,
     SCHEMA_VERSION,
-    SCHEME,
     SPLITS,
     MirrorStateRecord,
     Provenance,
+    Reject,
     Source,
-    SplitName,
 )
+from twinlens.dataset.stored_schemes import PARTS, StoredScheme, read_schemes
 from twinlens.errors import CorruptError, FormatError, SplitLeakError
 from twinlens.storage import check_schema_version
 
@@ -47,12 +50,31 @@ class Contents:
     photometric: NDArray[np.float32]
     """(n, 2) gain and offset."""
     scenes: tuple[str, ...]
+    group_of: dict[str, str]
+    """Scene to group."""
+    places: dict[str, str]
+    """Scene to place, where known."""
     mirror_states: tuple[MirrorStateRecord, ...]
-    splits: dict[SplitName, NDArray[np.int64]]
-    split_of: dict[str, SplitName]
-    """Scene to split."""
+    schemes: dict[str, StoredScheme]
+    rejects: tuple[Reject, ...]
     provenance: Provenance
     is_corrected: bool
+    head: dict[str, str]
+    """What the file says of itself: created, license, citation, description and more."""
+
+    @property
+    def layout(self) -> str:
+        """Contiguous or tiles."""
+        return self.head.get("layout", "contiguous")
+
+    def part_of(self, row: int) -> str:
+        """Where the default scheme puts a row: train, val, test or unused."""
+        return PARTS[self.parts[row]]
+
+    @cached_property
+    def parts(self) -> NDArray[np.int8]:
+        """(n,) the default scheme's part of every row, as a number into `PARTS`."""
+        return self.schemes[DEFAULT_SCHEME].part_of_row(len(self.table))
 
 
 def read_contents(path: Path) -> Contents:
@@ -61,13 +83,13 @@ def read_contents(path: Path) -> Contents:
     Raises:
         FormatError: the file is missing, foreign, newer, or not stored as whole frames.
         CorruptError: the file is cut short, damaged or was never finished.
-        SplitLeakError: a scene lies in two splits.
+        SplitLeakError: a group lies in two splits.
     """
     with opened(path) as file:
         _check_head(file, path)
-        table = file["/pairs/table"][()].astype(PAIR_ROW)
-        scenes = tuple(str(name.decode()) for name in file["/groups/table"]["scene"].tolist())
-        splits: dict[SplitName, NDArray[np.int64]] = {s: file[f"{SCHEME}/{s}"][()] for s in SPLITS}
+        table = _table(file["/pairs/table"][()])
+        groups = file["/groups/table"][()]
+        scenes = _texts(groups["scene"])
         mapped = MappedFile(path)
         found = Contents(
             path=path,
@@ -83,11 +105,14 @@ def read_contents(path: Path) -> Contents:
             b_from_a=file["/pairs/b_from_a"][()],
             photometric=file["/pairs/photometric"][()],
             scenes=scenes,
+            group_of=dict(zip(scenes, _texts(groups["name"]), strict=True)),
+            places=_places(scenes, groups),
             mirror_states=_mirror_states(file),
-            splits=splits,
-            split_of=_split_of_scene(table["group_id"], scenes, splits, path=path),
+            schemes=read_schemes(file),
+            rejects=read_rejects(file),
             provenance=_provenance(file),
             is_corrected=CORRECTIONS in file,
+            head={name: value for name, value in file.attrs.items() if isinstance(value, str)},
         )
     _check_consistent(found)
     return found
@@ -147,26 +172,46 @@ def _provenance(file: h5py.File) -> Provenance:
             for row in group["sources"][()]
         ),
         mirror_states=_mirror_states(file),
+        parent=str(file.attrs.get("parent", "")),
     )
 
 
-def _split_of_scene(
-    group_ids: NDArray[np.int32],
-    scenes: tuple[str, ...],
-    splits: dict[SplitName, NDArray[np.int64]],
-    *,
-    path: Path,
-) -> dict[str, SplitName]:
-    split_of: dict[str, SplitName] = {}
-    for split, indices in splits.items():
-        for group_id in np.unique(group_ids[indices]).tolist():
-            other = split_of.setdefault(scenes[group_id], split)
-            if other != split:
-                raise SplitLeakError(
-                    f"{path}: scene {scenes[group_id]} lies in {other} and in {split}",
-                    hint="results on this file would flatter: build it again",
-                )
-    return split_of
+def _table(stored: NDArray[Any]) -> NDArray[Any]:
+    """The rows as this release knows them; what an older one did not write is unknown: nan, or 0 in integers."""
+    table = np.zeros(len(stored), PAIR_ROW)
+    for name in PAIR_ROW.names or ():
+        if name in (stored.dtype.names or ()):
+            table[name] = stored[name]
+        elif PAIR_ROW[name].base.kind == "f":
+            table[name] = np.nan
+    return table
+
+
+def _texts(column: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(str(value.decode()) for value in column.tolist())
+
+
+def _places(scenes: tuple[str, ...], groups: NDArray[Any]) -> dict[str, str]:
+    if "place" not in (groups.dtype.names or ()):
+        return {}
+    return {scene: place for scene, place in zip(scenes, _texts(groups["place"]), strict=True) if place}
+
+
+def read_rejects(file: h5py.File) -> tuple[Reject, ...]:
+    """What was left out, and why."""
+    if REJECTS not in file:
+        return ()
+    return tuple(
+        Reject(
+            session_id=row["session_id"].decode(),
+            trigger_index=int(row["trigger_index"]),
+            scene=row["scene"].decode(),
+            mirror_state=row["mirror_state"].decode(),
+            reason=row["reason"].decode(),
+            text=row["text"].decode(),
+        )
+        for row in file[REJECTS][()]
+    )
 
 
 def _check_consistent(found: Contents) -> None:
@@ -177,14 +222,40 @@ def _check_consistent(found: Contents) -> None:
         "mask": len(found.mask),
         "b_from_a": len(found.b_from_a),
         "photometric": len(found.photometric),
-        "the splits together": sum(map(len, found.splits.values())),
     }
     wrong = {name: length for name, length in lengths.items() if length != count}
     shapes = {found.input.shape_hw, found.target.shape_hw, found.mask.shape_hw}
-    twice = count - np.unique(np.concatenate(list(found.splits.values()))).size
-    if wrong or len(shapes) != 1 or twice:
+    if wrong or len(shapes) != 1:
         raise CorruptError(
             f"{found.path}: {count} rows in the table, but {wrong or 'as many of everything else'}; "
-            f"frame shapes {sorted(shapes)}; {max(twice, 0)} pairs in no split",
+            f"frame shapes {sorted(shapes)}",
             hint="build it again",
         )
+    if DEFAULT_SCHEME not in found.schemes:
+        raise CorruptError(f"{found.path} has no split scheme {DEFAULT_SCHEME!r}", hint="build it again")
+    for name, scheme in found.schemes.items():
+        _check_scheme(found, name, scheme)
+
+
+def _check_scheme(found: Contents, name: str, scheme: StoredScheme) -> None:
+    count = len(found.table)
+    rows = np.concatenate([scheme.rows[part] for part in PARTS])
+    if not np.array_equal(np.sort(rows), np.arange(count)):
+        raise CorruptError(
+            f"{found.path}: scheme {name!r} lists {len(rows)} rows, {np.unique(rows).size} of them different; "
+            f"each of {count} pairs is needed once",
+            hint="build it again",
+        )
+    if scheme.is_leaky:
+        return
+    split_of: dict[str, str] = {}
+    for split in SPLITS:
+        for scene_id in np.unique(found.table["group_id"][scheme.rows[split]]).tolist():
+            scene = found.scenes[scene_id]
+            other = split_of.setdefault(found.group_of[scene], split)
+            if other != split:
+                raise SplitLeakError(
+                    f"{found.path}: scene {scene} lies in {split} of scheme {name!r}, "
+                    f"and its group {found.group_of[scene]!r} in {other}",
+                    hint="results on this file would flatter: build it again",
+                )

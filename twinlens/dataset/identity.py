@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from twinlens.dataset.schema import PAIR_ID_BYTES, SplitName
+from twinlens.dataset.schema import PAIR_ID_BYTES
 from twinlens.pixels import Homography, Mask, Mono
 
 HASHED_COLUMNS = (
@@ -23,10 +23,17 @@ HASHED_COLUMNS = (
     "gain_db",
     "residual_px",
     "residual_p95_px",
+    "zone_residual_px",
+    "departure_px",
     "ncc",
+    "tiles",
+    "inliers",
+    "moving_share",
     "kernel_sigma_px",
     "overlap",
     "sat_frac",
+    "ceiling_db",
+    "flags",
 )
 """The passport. Left out: row numbers, which depend on order, and what can be computed again from the pixels."""
 
@@ -64,11 +71,15 @@ def pair_hash(
     return digest.digest()
 
 
-def content_hash(pair_hashes: Sequence[bytes], pair_ids_of: Mapping[SplitName, Sequence[str]]) -> str:
-    """Hex digest (64 characters) of a dataset: all its pairs, and which split each belongs to."""
+def content_hash(pair_hashes: Sequence[bytes], schemes: Mapping[str, Mapping[str, Sequence[str]]]) -> str:
+    """Hex digest (64 characters) of a dataset: all its pairs, and where each scheme puts them.
+
+    `schemes` gives the pair ids of train, val, test and unused under every scheme's name.
+    """
     digest = hashlib.blake2b(digest_size=32)
     for one in sorted(pair_hashes):
         digest.update(one)
-    for split in sorted(pair_ids_of):
-        digest.update("\n".join((split, *sorted(pair_ids_of[split]), "")).encode())
+    for scheme, ids_of in sorted(schemes.items()):
+        for part, ids in sorted(ids_of.items()):
+            digest.update("\n".join((scheme, part, *sorted(ids), "")).encode())
     return digest.hexdigest()

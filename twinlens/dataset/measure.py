@@ -1,12 +1,123 @@
 """The numbers a pair gets when it is stored: how far input is from target, and how sharp each is."""
 
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
+import xxhash
 
+from twinlens.calibrate.align import AlignedPair
+from twinlens.dataset.duplicates import phash
+from twinlens.dataset.entry import Entry
+from twinlens.dataset.identity import pair_hash, pair_id
+from twinlens.dataset.schema import FLAG_COARSE, ID_BYTES, PAIR_ROW
+from twinlens.errors import CorruptError, DatasetError
 from twinlens.pixels import Mask, Mono
 
 ROUNDING_MSE = 1 / 12
 """Variance in grey levels squared of rounding to integers: no two pictures are known to agree better."""
+_ZONES = 9
+
+
+def entry_of(pair: AlignedPair) -> Entry:
+    """Measure a pair for storing.
+
+    Raises:
+        DatasetError: its frames do not match each other, or its session's name is too long.
+    """
+    _require_storable(pair)
+    passport = pair.passport
+    values: dict[str, Any] = {
+        "pair_id": pair_id(pair.session_id, pair.trigger_index),
+        "session_id": pair.session_id.encode(),
+        "trigger_index": pair.trigger_index,
+        "skew_ns": pair.skew_ns,
+        "bit_depth": pair.bit_depth,
+        "exposure_us": pair.exposure_us,
+        "gain_db": pair.gain_db,
+        "host_time_ns": pair.host_time_ns,
+        "residual_px": passport.residual_px,
+        "residual_p95_px": passport.residual_p95_px,
+        "zone_residual_px": _zones(passport.zone_residual_px),
+        "departure_px": passport.departure_px,
+        "ncc": passport.ncc,
+        "tiles": passport.tiles,
+        "inliers": passport.inliers,
+        "moving_share": passport.moving_share,
+        "kernel_sigma_px": passport.kernel_sigma_px,
+        "overlap": passport.overlap,
+        "sat_frac": passport.saturated_fraction,
+        "ceiling_db": np.nan if passport.ceiling_db is None else passport.ceiling_db,
+        "flags": FLAG_COARSE * (passport.verdict == "coarse"),
+    }
+    row = np.zeros(1, PAIR_ROW)[0]
+    for column, value in values.items():
+        row[column] = value
+    photometric = (float(np.float32(passport.gain)), float(np.float32(passport.offset)))
+    return measured(
+        Entry(
+            row=row,
+            input=np.ascontiguousarray(pair.input),
+            target=np.ascontiguousarray(pair.target),
+            mask=np.ascontiguousarray(pair.mask),
+            scene=pair.scene,
+            mirror_state=pair.mirror_state,
+            b_from_a=pair.b_from_a,
+            photometric=photometric,
+        )
+    )
+
+
+def measured(entry: Entry) -> Entry:
+    """The entry with everything in its row that follows from its pixels, and its hash."""
+    row, bit_depth = entry.row, int(entry.row["bit_depth"])
+    row["psnr_db"] = psnr_db(entry.input, entry.target, entry.mask, bit_depth=bit_depth)
+    for role, frame in (("in", entry.input), ("tg", entry.target)):
+        row[f"lapvar_{role}"] = laplacian_variance(frame, entry.mask)
+        row[f"phash_{role}"] = phash(frame, bit_depth=bit_depth)
+        row[f"xxh_{role}"] = xxhash.xxh3_64_intdigest(frame.data)
+    digest = pair_hash(
+        row,
+        frames=(entry.input, entry.target, entry.mask),
+        labels=(entry.scene, entry.mirror_state),
+        b_from_a=entry.b_from_a,
+        photometric=entry.photometric,
+    )
+    row["pair_hash"] = np.frombuffer(digest, np.uint8)
+    return entry
+
+
+def require_intact(entry: Entry, path: Path) -> None:
+    """Raise `CorruptError` unless an entry's frames are those that were measured when it was stored in `path`."""
+    for role, frame in (("in", entry.input), ("tg", entry.target)):
+        if xxhash.xxh3_64_intdigest(np.ascontiguousarray(frame).data) != entry.row[f"xxh_{role}"]:
+            raise CorruptError(
+                f"{path}: the {'input' if role == 'in' else 'target'} of {entry.where} is not what was written",
+                hint="restore the file from a copy, or build it again",
+            )
+
+
+def _zones(residuals_px: tuple[float | None, ...]) -> list[float]:
+    known = [np.nan if value is None else value for value in residuals_px]
+    return known or [np.nan] * _ZONES
+
+
+def _require_storable(pair: AlignedPair) -> None:
+    where = f"trigger {pair.trigger_index} of session {pair.session_id}"
+    if len(pair.session_id.encode()) > ID_BYTES:
+        raise DatasetError(
+            f"the session id {pair.session_id!r} is longer than {ID_BYTES} bytes", hint="shorten it"
+        )
+    seen = {f"{frame.shape[1]}x{frame.shape[0]} px" for frame in (pair.input, pair.target, pair.mask)}
+    types = {str(pair.input.dtype), str(pair.target.dtype)}
+    needed = "uint8" if pair.bit_depth <= 8 else "uint16"
+    if len(seen) != 1 or types != {needed}:
+        raise DatasetError(
+            f"{where}: input, target and mask are {', '.join(sorted(seen))} of {', '.join(sorted(types))} "
+            f"at {pair.bit_depth} bit; one size of {needed} is needed",
+            hint="align the pair again with the calibration of its own session",
+        )
 
 
 def psnr_db(input: Mono, target: Mono, mask: Mask, *, bit_depth: int) -> float:  # noqa: A002 -- the role's name

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.corrections import RigCorrections
-from twinlens.dataset.contents import opened, read_contents
+from twinlens.dataset.contents import Contents, opened, read_contents
 from twinlens.dataset.corrections import read_corrections
-from twinlens.dataset.schema import SPLITS, MirrorStateRecord, Provenance, SplitName
-from twinlens.dataset.summary import DatasetReport, MirrorCount, SceneCount, SplitCount, spread
+from twinlens.dataset.entry import Entry
+from twinlens.dataset.schema import DEFAULT_SCHEME, FLAG_COARSE, SPLITS, MirrorStateRecord, Provenance, Reject
+from twinlens.dataset.stored_schemes import PARTS
+from twinlens.dataset.summary import DatasetReport, summarise
+from twinlens.errors import DatasetError
 from twinlens.pixels import Homography, Mask, Mono
 
 
@@ -29,18 +32,28 @@ class StoredPair:
     bit_depth: int
     pair_id: str
     scene: str
-    split: SplitName
+    split: str
+    """train, val or test, or "unused"; as the file's default scheme has it."""
     session_id: str
     trigger_index: int
     skew_ns: int
     mirror_state: str
     exposure_us: float
     gain_db: float
+    host_time_ns: int
+    """When A's frame arrived, on the recording host's monotonic clock; 0 = unknown."""
     b_from_a: Homography
     residual_px: float
-    """Median over the pair's tiles."""
+    """Median over the pair's tiles; nan, as other figures, where nobody measured it."""
     residual_p95_px: float
+    departure_px: float
+    """By which the pair's own mapping left its session's."""
     ncc: float
+    moving_share: float
+    """Share of tiles that moved; they are masked."""
+    ceiling_db: float
+    """PSNR that a perfect restoration could reach, given the residual."""
+    is_coarse: bool
     gain: float
     """The pair's own brightness factor against its session's, 1 = the same."""
     offset: float
@@ -60,7 +73,7 @@ class PairedDataset(Sequence[StoredPair]):
     Raises:
         FormatError: the file is missing, foreign, newer, or not stored as whole frames.
         CorruptError: the file is cut short, damaged or was never finished.
-        SplitLeakError: a scene lies in two splits.
+        SplitLeakError: a group lies in two splits.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -87,15 +100,39 @@ class PairedDataset(Sequence[StoredPair]):
         """The sessions pairs come from, sorted."""
         return tuple(sorted({value.decode() for value in self._contents.table["session_id"].tolist()}))
 
-    def split(self, name: str) -> "PairSplit":
-        """The pairs of "train", "val" or "test"."""
-        for known in SPLITS:
-            if known == name:
-                return PairSplit(self, known, indices=self._contents.splits[known], scenes=self._scenes_of(known))
-        raise ValueError(f"no split is called {name!r}; the splits are {', '.join(SPLITS)}")
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The split schemes it holds, sorted; "default" is always one."""
+        return tuple(self._contents.schemes)
 
-    def _scenes_of(self, split: SplitName) -> tuple[str, ...]:
-        return tuple(scene for scene in self.scenes if self._contents.split_of[scene] == split)
+    @property
+    def rejects(self) -> tuple[Reject, ...]:
+        """The pairs that were left out when it was built."""
+        return self._contents.rejects
+
+    @property
+    def contents(self) -> Contents:
+        """The file's tables and where its frames lie, for those who check or derive it."""
+        return self._contents
+
+    def split(self, name: str, *, scheme: str = DEFAULT_SCHEME) -> "PairSplit":
+        """The pairs of "train", "val" or "test", or those a scheme leaves "unused".
+
+        Raises:
+            DatasetError: it has no such scheme.
+        """
+        if name not in PARTS:
+            raise ValueError(f"no split is called {name!r}; the splits are {', '.join(SPLITS)}")
+        found = self._contents.schemes.get(scheme)
+        if found is None:
+            raise DatasetError(
+                f"{self.path} has no split scheme {scheme!r}; it has {', '.join(self.schemes)}",
+                hint="make one with `twinlens split`",
+            )
+        return PairSplit(self, name, indices=found.rows[name], scenes=self._scenes_of(found.rows[name]))
+
+    def _scenes_of(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
+        return tuple(self.scenes[k] for k in np.unique(self._contents.table["group_id"][rows]).tolist())
 
     def frames(self, index: int) -> tuple[Mono, Mono, Mask]:
         """Input, target and mask of pair `index`, as read-only views of the file."""
@@ -117,7 +154,6 @@ class PairedDataset(Sequence[StoredPair]):
     def _pair(self, index: int) -> StoredPair:
         found = self._contents
         row = found.table[index]
-        scene = found.scenes[row["group_id"]]
         pixels = self.frames(index)
         return StoredPair(
             input=pixels[0],
@@ -125,18 +161,23 @@ class PairedDataset(Sequence[StoredPair]):
             mask=pixels[2],
             bit_depth=found.bit_depth,
             pair_id=row["pair_id"].decode(),
-            scene=scene,
-            split=found.split_of[scene],
+            scene=found.scenes[row["group_id"]],
+            split=found.part_of(index),
             session_id=row["session_id"].decode(),
             trigger_index=int(row["trigger_index"]),
             skew_ns=int(row["skew_ns"]),
             mirror_state=found.mirror_states[row["mirror_state"]].label,
             exposure_us=float(row["exposure_us"]),
             gain_db=float(row["gain_db"]),
+            host_time_ns=int(row["host_time_ns"]),
             b_from_a=found.b_from_a[index].copy(),
             residual_px=float(row["residual_px"]),
             residual_p95_px=float(row["residual_p95_px"]),
+            departure_px=float(row["departure_px"]),
             ncc=float(row["ncc"]),
+            moving_share=float(row["moving_share"]),
+            ceiling_db=float(row["ceiling_db"]),
+            is_coarse=bool(row["flags"] & FLAG_COARSE),
             gain=float(found.photometric[index, 0]),
             offset=float(found.photometric[index, 1]),
             kernel_sigma_px=float(row["kernel_sigma_px"]),
@@ -145,39 +186,25 @@ class PairedDataset(Sequence[StoredPair]):
             psnr_db=float(row["psnr_db"]),
         )
 
-    def summary(self) -> DatasetReport:
-        """The dataset in numbers."""
-        table = self._contents.table
-        states = np.bincount(table["mirror_state"], minlength=len(self.mirror_states))
-        return DatasetReport(
-            name=self.name,
-            version=self.version,
-            content_hash=self.content_hash,
-            pairs=len(self),
-            scenes=len(self.scenes),
-            sessions=len(self.session_ids),
-            shape_hw=self.shape_hw,
-            bit_depth=self.bit_depth,
-            splits=tuple(SplitCount(s, len(self._scenes_of(s)), len(self.split(s))) for s in SPLITS),
-            scene_counts=tuple(self._scene_count(k) for k in range(len(self.scenes))),
-            mirror_states=tuple(
-                MirrorCount(state.label, int(count))
-                for state, count in zip(self.mirror_states, states, strict=True)
-            ),
-            residual_px=spread(table["residual_px"]),
-            ncc=spread(table["ncc"]),
-            input_psnr_db=spread(table["psnr_db"]),
-            saturated_fraction_mean=float(table["sat_frac"].mean()),
-            overlap_mean=float(table["overlap"].mean()),
-            bytes_on_disk=self._contents.input.file.size,
-            is_corrected=self.is_corrected,
+    def entry(self, index: int) -> Entry:
+        """Pair `index` as it would be stored again."""
+        found = self._contents
+        row = found.table[index]
+        pixels = self.frames(index)
+        return Entry(
+            row=row,
+            input=pixels[0],
+            target=pixels[1],
+            mask=pixels[2],
+            scene=found.scenes[row["group_id"]],
+            mirror_state=found.mirror_states[row["mirror_state"]].label,
+            b_from_a=found.b_from_a[index],
+            photometric=(float(found.photometric[index, 0]), float(found.photometric[index, 1])),
         )
 
-    def _scene_count(self, group_id: int) -> SceneCount:
-        table = self._contents.table
-        psnrs_db = table["psnr_db"][table["group_id"] == group_id]
-        scene = self.scenes[group_id]
-        return SceneCount(scene, self._contents.split_of[scene], psnrs_db.size, float(psnrs_db.mean()))
+    def summary(self) -> DatasetReport:
+        """The dataset in numbers."""
+        return summarise(self._contents)
 
     def provenance(self) -> Provenance:
         """Settings, calibration and sessions the dataset was made with."""
@@ -197,14 +224,14 @@ class PairSplit(Sequence[StoredPair]):
     """The pairs of one split."""
 
     def __init__(
-        self, dataset: PairedDataset, name: SplitName, *, indices: NDArray[np.int64], scenes: tuple[str, ...]
+        self, dataset: PairedDataset, name: str, *, indices: NDArray[np.int64], scenes: tuple[str, ...]
     ) -> None:
         self.dataset = dataset
         self.name = name
         self.indices = indices
         """(n,) rows of the dataset."""
         self.scenes = scenes
-        """No other split has one of them."""
+        """No other split has one of them, unless its scheme is leaky."""
         self.bit_depth = dataset.bit_depth
         self.shape_hw = dataset.shape_hw
 

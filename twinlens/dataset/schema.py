@@ -1,8 +1,7 @@
 """The names and types inside a `twinlens.pairs` file, and the plain values that describe where it comes from.
 
-`/pairs/{input,target,mask}` are (n, h, w), one whole frame per chunk and no filter. Chunks let the file grow by
-one pair at a time while the number of pairs is unknown; left unfiltered, a chunk is simply the frame's bytes at
-some offset, so a reader maps it into memory as fast as one contiguous block (measured within 5 %).
+`/pairs/{input,target,mask}` are (n, h, w); `layout.py` says in which chunks. `/splits/<scheme>/` holds the rows of
+train, val and test, and of the pairs a scheme leaves `unused`; `/rejects/table` what the gates kept out.
 """
 
 from dataclasses import dataclass
@@ -12,13 +11,16 @@ import h5py
 import numpy as np
 
 SCHEMA = "twinlens.pairs"
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 LIBVER = ("v110", "v110")
 """Superblock 3: checksummed metadata, and every HDF5 since 1.10 reads it, whichever release wrote it."""
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
-SCHEME = "/splits/default"
+SPLITS_GROUP = "/splits"
+DEFAULT_SCHEME = "default"
+UNUSED = "unused"
+REJECTS = "/rejects/table"
 CORRECTIONS = "/corrections"
 """Where cameras were corrected: groups a and b, each with dark, gain and defects of the whole sensor as
 `CameraCorrection.packed` gives them, and its facts as attributes. Frames in `/pairs` are corrected already."""
@@ -38,33 +40,75 @@ PAIR_ROW = np.dtype(
         ("bit_depth", "u1"),
         ("exposure_us", "<f4"),
         ("gain_db", "<f4"),
+        ("host_time_ns", "<i8"),
         ("residual_px", "<f4"),
         ("residual_p95_px", "<f4"),
+        ("zone_residual_px", "<f4", (9,)),
+        ("departure_px", "<f4"),
         ("ncc", "<f4"),
+        ("tiles", "<i4"),
+        ("inliers", "<i4"),
+        ("moving_share", "<f4"),
         ("kernel_sigma_px", "<f4"),
         ("overlap", "<f4"),
         ("sat_frac", "<f4"),
+        ("ceiling_db", "<f4"),
         ("psnr_db", "<f4"),
         ("lapvar_in", "<f4"),
         ("lapvar_tg", "<f4"),
+        ("phash_in", "<u8"),
+        ("phash_tg", "<u8"),
         ("xxh_in", "<u8"),
         ("xxh_tg", "<u8"),
+        ("pair_hash", "u1", (32,)),
         ("flags", "<u4"),
     ]
 )
 """One row of `/pairs/table`. `group_id` and `mirror_state` are rows of `/groups/table` and `/mirror_states`;
-psnr_db and lapvar are over valid pixels; no bit of `flags` has a meaning yet."""
+psnr_db and lapvar are over valid pixels; host_time_ns is 0 and floats are nan where nothing is known."""
+
+FLAG_COARSE = 1
+"""Bit of `flags`: the registration called the pair's fit coarse, and the builder's limits let it in."""
 
 _TEXT = h5py.string_dtype()
 
-GROUP_ROW = np.dtype([("group_id", "<i4"), ("name", _TEXT), ("scene", _TEXT), ("session_id", _TEXT)])
-"""One row of `/groups/table`; `session_id` lists the sessions that saw the scene, one per line."""
+GROUP_ROW = np.dtype(
+    [("group_id", "<i4"), ("name", _TEXT), ("scene", _TEXT), ("session_id", _TEXT), ("place", _TEXT)]
+)
+"""One row of `/groups/table`, one scene. `name` is the group it belongs to, which no split divides: its own name,
+or that of the first scene it shares a place or pictures with. `session_id` lists the sessions that saw it, one per
+line."""
 
 MIRROR_ROW = np.dtype([("label", _TEXT), ("values", h5py.vlen_dtype(np.float64)), ("unit", _TEXT)])
 """One row of `/mirror_states`."""
 
 SOURCE_ROW = np.dtype([("session_id", _TEXT), ("path", _TEXT), ("sha256", _TEXT)])
 """One row of `/provenance/sources`."""
+
+REJECT_ROW = np.dtype(
+    [
+        ("session_id", _TEXT),
+        ("trigger_index", "<u8"),
+        ("scene", _TEXT),
+        ("mirror_state", _TEXT),
+        ("reason", _TEXT),
+        ("text", _TEXT),
+    ]
+)
+"""One row of `/rejects/table`; `reason` is the limit's name, `text` what was seen and needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A pair that was left out."""
+
+    session_id: str
+    trigger_index: int
+    scene: str
+    mirror_state: str
+    reason: str
+    """The limit it missed, such as residual_px, or `registration` where no figure could be had."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +138,7 @@ class Provenance:
     """The settings of every stage that had a part in it."""
     calibration_json: str = "{}"
     sources: tuple[Source, ...] = ()
+    parent: str = ""
+    """Content hash of the dataset that this one was derived from."""
     mirror_states: tuple[MirrorStateRecord, ...] = ()
     """Drive values by label; a label that pairs use and that is missing here is stored without values."""

@@ -1,79 +1,84 @@
 """The growing part of a `twinlens.pairs` file: pairs are appended one by one, and one is in memory at a time."""
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import h5py
 import numpy as np
-import xxhash
 
-from twinlens.calibrate.align import AlignedPair
-from twinlens.dataset.identity import content_hash, pair_hash, pair_id
-from twinlens.dataset.measure import laplacian_variance, psnr_db
-from twinlens.dataset.schema import GROUP_ROW, ID_BYTES, MIRROR_ROW, PAIR_ROW, SPLITS, MirrorStateRecord, SplitName
+from twinlens.dataset.entry import Entry
+from twinlens.dataset.groups import Member
+from twinlens.dataset.identity import content_hash
+from twinlens.dataset.layout import Layout, append_frame, create_stack
+from twinlens.dataset.schema import (
+    GROUP_ROW,
+    MIRROR_ROW,
+    PAIR_ROW,
+    REJECT_ROW,
+    REJECTS,
+    MirrorStateRecord,
+    Reject,
+)
+from twinlens.dataset.stored_schemes import StoredScheme, ids_of_parts, write_schemes
 from twinlens.errors import DatasetError
 from twinlens.storage import reserve_disk
 
 ROWS_PER_CHUNK = 1024
+_STACKS = ("input", "target", "mask")
+_COLUMNS = {"table": (PAIR_ROW, ()), "b_from_a": ("<f8", (3, 3)), "photometric": ("<f4", (2,))}
 
 
 class PairWriter:
-    """Appends pairs to `/pairs`, and remembers of each no more than its name, digest and scene."""
+    """Appends pairs to `/pairs`, and remembers of each no more than its names and digest."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, *, layout: Layout = "contiguous") -> None:
         self._file = file
+        self._layout = layout
+        self._stacks: dict[str, h5py.Dataset] = {}
         self._columns: dict[str, h5py.Dataset] = {}
-        self._like: str | None = None
+        self._like = ""
         self._digest_of: dict[str, bytes] = {}
-        self._scene_of: list[str] = []
         self._sessions_of: dict[str, set[str]] = {}
         self._mirror_states: list[str] = []
+        self.members: list[Member] = []
+        """Who was written, in the order of rows."""
 
     def __len__(self) -> int:
-        return len(self._scene_of)
+        return len(self.members)
 
-    @property
-    def pairs_per_scene(self) -> dict[str, int]:
-        """How many pairs show each scene, in the order in which scenes were met."""
-        return dict(Counter(self._scene_of))
-
-    def append(self, pair: AlignedPair) -> None:
+    def append(self, entry: Entry) -> None:
         """Store one pair.
 
         Raises:
-            DatasetError: its frames do not match each other or the first pair's, or it was stored before.
+            DatasetError: its frames are not like the first pair's, or it was stored before.
         """
-        name = pair_id(pair.session_id, pair.trigger_index)
-        self._check(pair, name)
-        if not self._columns:
-            self._columns = _create_columns(self._file, pair)
-        self._sessions_of.setdefault(pair.scene, set()).add(pair.session_id)
-        if pair.mirror_state not in self._mirror_states:
-            self._mirror_states.append(pair.mirror_state)
+        self._require_fitting(entry)
+        if not self._stacks:
+            self._create(entry)
+        member = entry.member
+        self._sessions_of.setdefault(entry.scene, set()).add(member.session_id)
+        if entry.mirror_state not in self._mirror_states:
+            self._mirror_states.append(entry.mirror_state)
+        row = entry.row.copy()
+        row["group_id"] = list(self._sessions_of).index(entry.scene)
+        row["mirror_state"] = self._mirror_states.index(entry.mirror_state)
 
-        row = self._row(pair, name)
-        photometric = (float(pair.passport.gain), float(pair.passport.offset))
-        reserve_disk(self._file, 3 * pair.input.nbytes)
-        for column, frame in (("input", pair.input), ("target", pair.target), ("mask", pair.mask)):
-            self._grown(column).id.write_direct_chunk((len(self), 0, 0), np.ascontiguousarray(frame))
-        for column, value in (("table", row), ("b_from_a", pair.b_from_a), ("photometric", photometric)):
-            self._grown(column)[len(self)] = value
+        reserve_disk(self._file, entry.input.nbytes + entry.target.nbytes + entry.mask.nbytes)
+        place = len(self)
+        for name, frame in zip(_STACKS, (entry.input, entry.target, entry.mask.view(np.uint8)), strict=True):
+            append_frame(self._stacks[name], place, frame)
+        for name, value in (("table", row), ("b_from_a", entry.b_from_a), ("photometric", entry.photometric)):
+            column = self._columns[name]
+            column.resize(place + 1, axis=0)
+            column[place] = value
         self._file.flush()
-        self._digest_of[name] = pair_hash(
-            row,
-            frames=(pair.input, pair.target, pair.mask),
-            labels=(pair.scene, pair.mirror_state),
-            b_from_a=pair.b_from_a,
-            photometric=photometric,
-        )
-        self._scene_of.append(pair.scene)
+        self._digest_of[member.pair_id] = row["pair_hash"].tobytes()
+        self.members.append(member)
 
-    def write_groups(self) -> None:
-        """Write `/groups/table`: a group is a scene, whichever sessions saw it."""
+    def write_groups(self, group_of: Mapping[str, str], places: Mapping[str, str]) -> None:
+        """Write `/groups/table`: every scene, the group it belongs to, and the sessions that saw it."""
         rows = [
-            (group_id, scene, scene, "\n".join(sorted(sessions)))
-            for group_id, (scene, sessions) in enumerate(self._sessions_of.items())
+            (number, group_of[scene], scene, "\n".join(sorted(sessions)), places.get(scene, ""))
+            for number, (scene, sessions) in enumerate(self._sessions_of.items())
         ]
         self._file["/groups/table"] = np.array(rows, GROUP_ROW)
 
@@ -86,102 +91,39 @@ class PairWriter:
             rows[place] = (state.label, np.array(state.values, np.float64), state.unit)
         self._file["/mirror_states"] = rows
 
-    def write_splits(self, scheme: str, split_of: Mapping[str, SplitName]) -> str:
-        """Write the rows of every split under the group `scheme`; return the dataset's content hash."""
-        ids = list(self._digest_of)
-        ids_of = {}
-        for split in SPLITS:
-            rows = [row for row, scene in enumerate(self._scene_of) if split_of[scene] == split]
-            self._file[f"{scheme}/{split}"] = np.array(rows, np.int64)
-            ids_of[split] = [ids[row] for row in rows]
-        return content_hash(list(self._digest_of.values()), ids_of)
+    def write_rejects(self, rejects: Sequence[Reject]) -> None:
+        """Write `/rejects/table`."""
+        rows = [(r.session_id, r.trigger_index, r.scene, r.mirror_state, r.reason, r.text) for r in rejects]
+        self._file[REJECTS] = np.array(rows, REJECT_ROW)
 
-    def _check(self, pair: AlignedPair, name: str) -> None:
-        where = f"trigger {pair.trigger_index} of session {pair.session_id}"
-        if name in self._digest_of:
-            raise DatasetError(f"{where} comes twice", hint="name every session once")
-        if len(pair.session_id.encode()) > ID_BYTES:
+    def write_schemes(self, schemes: Mapping[str, StoredScheme]) -> str:
+        """Write the rows of every part of every scheme; return the dataset's content hash."""
+        write_schemes(self._file, schemes)
+        ids = [member.pair_id for member in self.members]
+        return content_hash(list(self._digest_of.values()), ids_of_parts(schemes, ids))
+
+    def _require_fitting(self, entry: Entry) -> None:
+        if entry.row["pair_id"].decode() in self._digest_of:
+            raise DatasetError(f"{entry.where} comes twice", hint="name every session once")
+        self._like = self._like or entry.likeness
+        if entry.likeness != self._like:
             raise DatasetError(
-                f"the session id {pair.session_id!r} is longer than {ID_BYTES} bytes", hint="shorten it"
-            )
-        like = _likeness(pair, where)
-        self._like = self._like or like
-        if like != self._like:
-            raise DatasetError(
-                f"{where} has frames of {like}; the pairs before it have {self._like}",
+                f"{entry.where} has frames of {entry.likeness}; the pairs before it have {self._like}",
                 hint="build sessions of different size or bit depth into datasets of their own",
             )
 
-    def _grown(self, column: str) -> h5py.Dataset:
-        dataset = self._columns[column]
-        dataset.resize(len(self) + 1, axis=0)
-        return dataset
-
-    def _row(self, pair: AlignedPair, name: str) -> np.void:
-        passport = pair.passport
-        row = np.zeros(1, PAIR_ROW)
-        values: dict[str, Any] = {
-            "pair_id": name,
-            "group_id": list(self._sessions_of).index(pair.scene),
-            "session_id": pair.session_id.encode(),
-            "trigger_index": pair.trigger_index,
-            "skew_ns": pair.skew_ns,
-            "mirror_state": self._mirror_states.index(pair.mirror_state),
-            "bit_depth": pair.bit_depth,
-            "exposure_us": pair.exposure_us,
-            "gain_db": pair.gain_db,
-            "residual_px": passport.residual_px,
-            "residual_p95_px": passport.residual_p95_px,
-            "ncc": passport.ncc,
-            "kernel_sigma_px": passport.kernel_sigma_px,
-            "overlap": passport.overlap,
-            "sat_frac": passport.saturated_fraction,
-            "psnr_db": psnr_db(pair.input, pair.target, pair.mask, bit_depth=pair.bit_depth),
-            "lapvar_in": laplacian_variance(pair.input, pair.mask),
-            "lapvar_tg": laplacian_variance(pair.target, pair.mask),
-            "xxh_in": xxhash.xxh3_64_intdigest(np.ascontiguousarray(pair.input).data),
-            "xxh_tg": xxhash.xxh3_64_intdigest(np.ascontiguousarray(pair.target).data),
-        }
-        for column, value in values.items():
-            row[0][column] = value
-        found: np.void = row[0]
-        return found
-
-
-def _likeness(pair: AlignedPair, where: str) -> str:
-    """What all pairs of a dataset share, in words.
-
-    Raises:
-        DatasetError: the pair's own frames differ from each other.
-    """
-    seen = {f"{frame.shape[1]}x{frame.shape[0]} px" for frame in (pair.input, pair.target, pair.mask)}
-    types = {str(pair.input.dtype), str(pair.target.dtype)}
-    needed = "uint8" if pair.bit_depth <= 8 else "uint16"
-    if len(seen) != 1 or types != {needed}:
-        raise DatasetError(
-            f"{where}: input, target and mask are {', '.join(sorted(seen))} of {', '.join(sorted(types))} "
-            f"at {pair.bit_depth} bit; one size of {needed} is needed",
-            hint="align the pair again with the calibration of its own session",
-        )
-    return f"{seen.pop()}, {needed}, {pair.bit_depth} bit"
-
-
-def _create_columns(file: h5py.File, pair: AlignedPair) -> dict[str, h5py.Dataset]:
-    def column(name: str, dtype: np.dtype[Any], shape: tuple[int, ...], rows_per_chunk: int) -> h5py.Dataset:
-        return file.create_dataset(
-            f"/pairs/{name}",
-            shape=(0, *shape),
-            maxshape=(None, *shape),
-            chunks=(rows_per_chunk, *shape),
-            dtype=dtype,
-        )
-
-    shape = pair.input.shape
-    return {
-        "input": column("input", pair.input.dtype, shape, 1),
-        "target": column("target", pair.target.dtype, shape, 1),
-        "mask": column("mask", np.dtype(np.uint8), shape, 1),
-        "table": column("table", PAIR_ROW, (), ROWS_PER_CHUNK),
-        "b_from_a": column("b_from_a", np.dtype(np.float64), (3, 3), ROWS_PER_CHUNK),
-        "photometric": column("photometric", np.dtype(np.float32), (2,), ROWS_PER_CHUNK),
-    }
+    def _create(self, entry: Entry) -> None:
+        shape_hw = (int(entry.input.shape[0]), int(entry.input.shape[1]))
+        types = (entry.input.dtype, entry.target.dtype, np.dtype(np.uint8))
+        for name, dtype in zip(_STACKS, types, strict=True):
+            self._stacks[name] = create_stack(
+                self._file, f"/pairs/{name}", shape_hw=shape_hw, dtype=dtype, layout=self._layout
+            )
+        for name, (kind, shape) in _COLUMNS.items():
+            self._columns[name] = self._file.create_dataset(
+                f"/pairs/{name}",
+                shape=(0, *shape),
+                maxshape=(None, *shape),
+                chunks=(ROWS_PER_CHUNK, *shape),
+                dtype=kind,
+            )

@@ -1,0 +1,190 @@
+"""A build as tasks: `plan` cuts the alignment of sessions into them, `run` does one.
+
+Tasks are values and `run` is a pure function of one, so it does not matter where it runs. Parts lie in a hidden
+folder beside the dataset until that is sealed: the same command goes on where a killed one stopped.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from twinlens import __version__
+from twinlens.calibrate import Box, Calibrations, Grid, PairIdentity, align_pair, valid_box
+from twinlens.capture.corrected import corrected
+from twinlens.capture.session import MANIFEST, Session
+from twinlens.dataset.build import DatasetSettings
+from twinlens.dataset.entry import Entry
+from twinlens.dataset.measure import entry_of
+from twinlens.dataset.parts import PartReport, write_part
+from twinlens.dataset.schema import Reject
+from twinlens.engines import Engine
+from twinlens.errors import CalibrationError, DatasetError
+from twinlens.handover import mirror_labels, require_one_rig, require_same_rig, sha256_of
+
+TASK_BYTES = 2**26
+"""Pixels of one part: small enough that a kill costs seconds, large enough that opening files costs nothing."""
+MOST_PAIRS = 32
+PART_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildTask:
+    """Some pairs of one session to be aligned into one part; plain values."""
+
+    session: Path
+    pairs: tuple[int, ...]
+    """Positions in the session's pairs."""
+    calibration: Path
+    box: Box
+    grid: Grid
+    part: Path
+    """The file to write; its name is a digest of everything that decides what goes into it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """Everything that is to be done, and what it was planned from."""
+
+    tasks: tuple[BuildTask, ...]
+    work: Path
+    """Hidden folder beside the dataset."""
+    digest: str
+    """Of tasks and settings."""
+
+    @property
+    def pairs(self) -> int:
+        """How many there are to align."""
+        return sum(len(task.pairs) for task in self.tasks)
+
+
+def plan(
+    sessions: Sequence[Session], calibration_file: Path, out: Path, *, settings: DatasetSettings
+) -> BuildPlan:
+    """Cut the alignment of every pair of the sessions that the settings ask for into tasks.
+
+    The plan depends on what the sessions hold, not on the order in which they are given.
+
+    Raises:
+        TwinlensError: a session or the calibration cannot work, or no session shows an asked scene.
+    """
+    require_one_rig(sessions)
+    calibrations = Calibrations.read(calibration_file)
+    used = [calibrations.of(label) for label in mirror_labels(sessions)]
+    for calibration in used:
+        require_same_rig(sessions[0], calibrations, calibration)
+    _require_scenes(sessions, settings.scenes)
+    box = valid_box(*used, grid=settings.grid)
+    work = out.with_name(f".{out.name}.building")
+    frame_bytes = box.shape_hw[0] * box.shape_hw[1] * (1 if sessions[0].manifest.bit_depth <= 8 else 2)
+    per_task = min(MOST_PAIRS, max(1, TASK_BYTES // (3 * frame_bytes)))
+    tasks: list[BuildTask] = []
+    for session in sorted(sessions, key=lambda one: one.id):
+        wanted = [
+            k for k, scene in enumerate(session.pairs().scenes) if not settings.scenes or scene in settings.scenes
+        ]
+        for start in range(0, len(wanted), per_task):
+            pairs = tuple(wanted[start : start + per_task])
+            task = BuildTask(
+                session=session.folder.absolute(),
+                pairs=pairs,
+                calibration=calibration_file.absolute(),
+                box=box,
+                grid=settings.grid,
+                part=work,
+            )
+            tasks.append(replace(task, part=work.absolute() / f"{_digest_of(task)}.h5"))
+    told = json.dumps([[task.part.name for task in tasks], settings.as_dict()], sort_keys=True, default=dict)
+    return BuildPlan(tasks=tuple(tasks), work=work, digest=_digest(told))
+
+
+def run(task: BuildTask) -> PartReport:
+    """Align the pairs of a task into its part; what was done before is not done again.
+
+    Raises:
+        TwinlensError: the session or the calibration is gone or damaged.
+        OSError: the part cannot be written.
+    """
+    return write_part(_aligned(task), task.part)
+
+
+def prepare(todo: BuildPlan, *, engine: Engine, on_pair: Callable[[int], None]) -> list[Path]:
+    """Every part of a plan, in its order: those that are there already, and the others made now."""
+    for path in todo.work.glob("*.h5"):
+        if path.name not in {task.part.name for task in todo.tasks}:
+            path.unlink()
+    missing = [task for task in todo.tasks if not task.part.exists()]
+    done = todo.pairs - sum(len(task.pairs) for task in missing)
+    on_pair(done)
+    for report in engine(run, missing):
+        done += report.pairs + report.rejects
+        on_pair(done)
+    return [task.part for task in todo.tasks]
+
+
+def _aligned(task: BuildTask) -> Iterator[Entry | Reject]:
+    session, calibrations = (
+        _opened(task.session, _stamp(task.session / MANIFEST)),
+        _calibrations(task.calibration, _stamp(task.calibration)),
+    )
+    pairs = session.pairs()
+    for position in task.pairs:
+        pair = pairs[position]
+        identity = PairIdentity(
+            scene=pair.scene,
+            session_id=session.id,
+            trigger_index=pair.trigger_index,
+            skew_ns=pair.skew_ns,
+            exposure_us=pair.b.record.exposure_us,
+            gain_db=pair.b.record.gain_db,
+            host_time_ns=pair.a.record.host_time_ns,
+        )
+        a, b = corrected(pair, calibrations.maps)
+        calibration = calibrations.of(pair.mirror_state.label)
+        try:
+            yield entry_of(align_pair(a, b, calibration, box=task.box, identity=identity, grid=task.grid))
+        except CalibrationError as error:
+            yield Reject(
+                session_id=session.id,
+                trigger_index=pair.trigger_index,
+                scene=pair.scene,
+                mirror_state=pair.mirror_state.label,
+                reason="registration",
+                text=error.message,
+            )
+
+
+@lru_cache(maxsize=2)
+def _opened(folder: Path, stamp: int) -> Session:  # noqa: ARG001 - another stamp is another session
+    return Session(folder)
+
+
+@lru_cache(maxsize=1)
+def _calibrations(path: Path, stamp: int) -> Calibrations:  # noqa: ARG001 - another stamp is another calibration
+    return Calibrations.read(path)
+
+
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _digest_of(task: BuildTask) -> str:
+    sources = [sha256_of(task.session / MANIFEST), sha256_of(task.calibration)]
+    values = [PART_VERSION, __version__, *sources, task.pairs, asdict(task.box), task.grid]
+    return _digest(json.dumps(values))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _require_scenes(sessions: Sequence[Session], scenes: Sequence[str]) -> None:
+    seen = {scene for session in sessions for scene in session.pairs().scenes}
+    missing = sorted(set(scenes) - seen)
+    if missing:
+        raise DatasetError(
+            f"no session shows {', '.join(missing)}; their scenes are {', '.join(sorted(seen))}",
+            hint="correct the names, or add the sessions that show them",
+        )

@@ -1,0 +1,206 @@
+"""From sessions to a dataset, and to the next version of one: parts are made, gated, divided and sealed.
+
+The limits of the gates are applied while assembling, so that other limits cost no second registration.
+"""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from twinlens.build_plan import BuildPlan, plan, prepare
+from twinlens.calibrate import Calibrations
+from twinlens.capture.corrected import warn_of_other_gain
+from twinlens.capture.session import MANIFEST, Session
+from twinlens.dataset.build import DatasetSettings, Recipe, assemble
+from twinlens.dataset.derive import appended, entries_of
+from twinlens.dataset.entry import Entry
+from twinlens.dataset.groups import Member
+from twinlens.dataset.identity import pair_id
+from twinlens.dataset.limits import PassportLimits
+from twinlens.dataset.paired import PairedDataset
+from twinlens.dataset.parts import read_part, read_part_rows
+from twinlens.dataset.schema import MirrorStateRecord, Provenance, Reject, Source
+from twinlens.dataset.schemes import divide
+from twinlens.dataset.summary import DatasetReport, RejectCount, SplitCount
+from twinlens.engines import Engine, in_this_process
+from twinlens.errors import DatasetError
+from twinlens.handover import sha256_of
+from twinlens.storage import hold_folder
+
+
+def build_from_sessions(
+    sessions: Sequence[Session],
+    calibration_file: Path,
+    out: Path,
+    *,
+    settings: DatasetSettings,
+    engine: Engine = in_this_process,
+    overwrite: bool = False,
+    on_pair: Callable[[int], None] = lambda _: None,
+) -> DatasetReport:
+    """Align every pair of the sessions and write them as one dataset, corrected as the calibration was.
+
+    A pair that contradicts the calibration, or misses a limit, is left out and listed in the file.
+
+    Raises:
+        TwinlensError: a session, the calibration or the split cannot work; nothing is left under `out` then.
+    """
+    todo = plan(sessions, calibration_file, out, settings=settings)
+    if out.exists() and not overwrite:
+        return _finished_before(out, todo)
+    # Before the slow part: a split that cannot work should say so at once.
+    divide(_members(sessions, settings.scenes), settings.splits)
+    recipe = _recipe(sessions, calibration_file, settings, todo)
+    with _parts(todo, engine=engine, on_pair=on_pair) as parts:
+        found = chain.from_iterable(map(read_part, parts))
+        return assemble(_gated(found, settings.limits), out, recipe, overwrite=overwrite)
+
+
+def append_sessions(
+    dataset: PairedDataset,
+    sessions: Sequence[Session],
+    calibration_file: Path,
+    out: Path,
+    *,
+    settings: DatasetSettings,
+    engine: Engine = in_this_process,
+    on_pair: Callable[[int], None] = lambda _: None,
+) -> DatasetReport:
+    """Write a new version of `dataset` to `out` that holds the pairs of `sessions` too.
+
+    What was in a split stays there; new pairs of a known group join it, new groups are divided by the settings.
+
+    Raises:
+        TwinlensError: as `build_from_sessions`.
+    """
+    todo = plan(sessions, calibration_file, out, settings=settings)
+    if out.exists():
+        return _finished_before(out, todo)
+    recipe = appended(dataset, _recipe(sessions, calibration_file, settings, todo))
+    with _parts(todo, engine=engine, on_pair=on_pair) as parts:
+        new = _gated(chain.from_iterable(map(read_part, parts)), settings.limits)
+        return assemble(chain(entries_of(dataset), dataset.rejects, new), out, recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunReport:
+    """What a build would hold."""
+
+    pairs: int
+    rejects: tuple[RejectCount, ...]
+    """Most frequent first."""
+    splits: tuple[SplitCount, ...]
+    """Before pictures are looked at for scenes under two names."""
+
+
+def try_build(
+    sessions: Sequence[Session],
+    calibration_file: Path,
+    out: Path,
+    *,
+    settings: DatasetSettings,
+    engine: Engine = in_this_process,
+    on_pair: Callable[[int], None] = lambda _: None,
+) -> DryRunReport:
+    """Count what a build would hold. What was aligned is kept for it: only `build` itself writes `out`.
+
+    Raises:
+        TwinlensError: as `build_from_sessions`.
+    """
+    todo = plan(sessions, calibration_file, out, settings=settings)
+    with _parts(todo, engine=engine, on_pair=on_pair, keep=True) as parts:
+        found = list(_gated(chain.from_iterable(map(read_part_rows, parts)), settings.limits))
+    members = [entry.member for entry in found if isinstance(entry, Entry)]
+    reasons = Counter(reject.reason for reject in found if isinstance(reject, Reject))
+    rows_of = divide(members, settings.splits).rows if members else {}
+    return DryRunReport(
+        pairs=len(members),
+        rejects=tuple(RejectCount(reason, count) for reason, count in reasons.most_common()),
+        splits=tuple(
+            SplitCount(part, len({members[row].scene for row in rows}), len(rows))
+            for part, rows in rows_of.items()
+        ),
+    )
+
+
+@contextmanager
+def _parts(
+    todo: BuildPlan, *, engine: Engine, on_pair: Callable[[int], None], keep: bool = False
+) -> Iterator[list[Path]]:
+    """Every part of a plan; removed afterwards, unless something went wrong or they are to be kept.
+
+    Raises:
+        DatasetError: another process builds the same file, or parts cannot be written.
+    """
+    try:
+        todo.work.mkdir(parents=True, exist_ok=True)
+        with hold_folder(todo.work):
+            yield prepare(todo, engine=engine, on_pair=on_pair)
+            if not keep:
+                shutil.rmtree(todo.work)
+    except BlockingIOError as cause:
+        raise DatasetError(
+            f"{todo.work} belongs to another build that is running",
+            hint="wait for it to end, or give another name with -o",
+        ) from cause
+    except OSError as cause:
+        raise DatasetError(
+            f"pairs could not be stored beside the dataset: {cause}",
+            hint=f"check that the folder is writable and its disk has room; what was done is kept in {todo.work}",
+        ) from cause
+
+
+def _finished_before(out: Path, todo: BuildPlan) -> DatasetReport:
+    """The report of the same build, killed after its last step; anything else is in the way.
+
+    Raises:
+        DatasetError: `out` is another dataset, or was finished and put away long ago.
+    """
+    if todo.work.exists():
+        dataset = PairedDataset(out)
+        if json.loads(dataset.provenance().config_json).get("plan") == todo.digest:
+            shutil.rmtree(todo.work)
+            return dataset.summary()
+    raise DatasetError(f"{out} exists already", hint="choose another name, or pass --overwrite")
+
+
+def _gated(found: Iterable[Entry | Reject], limits: PassportLimits) -> Iterator[Entry | Reject]:
+    for one in found:
+        yield (limits.missed_by(one) or one) if isinstance(one, Entry) else one
+
+
+def _members(sessions: Sequence[Session], scenes: Sequence[str]) -> list[Member]:
+    return [
+        Member(pair_id(session.id, trigger), scene, session.id, trigger, label)
+        for session in sessions
+        for scene, trigger, label in session.pairs().labels
+        if not scenes or scene in scenes
+    ]
+
+
+def _recipe(
+    sessions: Sequence[Session], calibration_file: Path, settings: DatasetSettings, todo: BuildPlan
+) -> Recipe:
+    maps = Calibrations.read(calibration_file).maps
+    if maps is not None:
+        warn_of_other_gain(sessions, maps.b)
+    config: Mapping[str, object] = {
+        "dataset": settings.as_dict(),
+        "capture": {session.id: session.manifest.settings for session in sessions},
+        "plan": todo.digest,
+    }
+    states = {state.label: state for session in sessions for state in session.mirror_states()}
+    provenance = Provenance(
+        config_json=json.dumps(config, default=dict),
+        calibration_json=calibration_file.read_text(),
+        sources=tuple(
+            Source(session.id, session.folder.name, sha256_of(session.folder / MANIFEST)) for session in sessions
+        ),
+        mirror_states=tuple(MirrorStateRecord(s.label, s.values, s.unit) for s in states.values()),
+    )
+    return Recipe(settings=settings, provenance=provenance, corrections=maps)
