@@ -17,6 +17,7 @@ from twinlens import __version__
 from twinlens.calibrate.align import AlignedPair
 from twinlens.corrections import RigCorrections
 from twinlens.dataset.corrections import correction_bytes, write_corrections
+from twinlens.dataset.layout import LAYOUTS, Layout
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import (
     LIBVER,
@@ -54,6 +55,8 @@ class DatasetSettings(Settings):
     """Scenes whose split is decided by hand: scene to train, val or test."""
     grid: Literal["a", "b"] = "b"
     """Whose pixels a pair is laid on: B's leaves the input as the camera sent it, A's the target."""
+    layout: Layout = "contiguous"
+    """Whole raw frames, fastest where the file fits into memory, or packed tiles for network disks and sharing."""
 
     def check(self) -> None:
         """Raise `SettingsError` where a value cannot work."""
@@ -69,6 +72,10 @@ class DatasetSettings(Settings):
         if self.grid not in ("a", "b"):
             raise SettingsError(
                 f"DatasetSettings.grid is {self.grid!r}", hint="a pair lies on the grid of a or of b"
+            )
+        if self.layout not in LAYOUTS:
+            raise SettingsError(
+                f"DatasetSettings.layout is {self.layout!r}", hint=f"known are: {', '.join(LAYOUTS)}"
             )
         unknown = sorted(set(self.assignment.values()) - set(SPLITS))
         if unknown:
@@ -127,7 +134,7 @@ def _write(part: Path, pairs: Iterable[AlignedPair], about: _About, *, out: Path
     ) as file:
         reserve_disk(file, 0)
         file.attrs["complete"] = np.uint8(0)
-        writer = PairWriter(file)
+        writer = PairWriter(file, layout=settings.layout)
         for pair in pairs:
             writer.append(pair)
         if not len(writer):

@@ -10,6 +10,7 @@ import xxhash
 
 from twinlens.calibrate.align import AlignedPair
 from twinlens.dataset.identity import content_hash, pair_hash, pair_id
+from twinlens.dataset.layout import Layout, append_frame, create_stack
 from twinlens.dataset.measure import laplacian_variance, psnr_db
 from twinlens.dataset.schema import GROUP_ROW, ID_BYTES, MIRROR_ROW, PAIR_ROW, SPLITS, MirrorStateRecord, SplitName
 from twinlens.errors import DatasetError
@@ -21,8 +22,9 @@ ROWS_PER_CHUNK = 1024
 class PairWriter:
     """Appends pairs to `/pairs`, and remembers of each no more than its name, digest and scene."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, *, layout: Layout = "contiguous") -> None:
         self._file = file
+        self._layout = layout
         self._columns: dict[str, h5py.Dataset] = {}
         self._like: str | None = None
         self._digest_of: dict[str, bytes] = {}
@@ -47,7 +49,7 @@ class PairWriter:
         name = pair_id(pair.session_id, pair.trigger_index)
         self._check(pair, name)
         if not self._columns:
-            self._columns = _create_columns(self._file, pair)
+            self._columns = _create_columns(self._file, pair, self._layout)
         self._sessions_of.setdefault(pair.scene, set()).add(pair.session_id)
         if pair.mirror_state not in self._mirror_states:
             self._mirror_states.append(pair.mirror_state)
@@ -56,9 +58,10 @@ class PairWriter:
         photometric = (float(pair.passport.gain), float(pair.passport.offset))
         reserve_disk(self._file, 3 * pair.input.nbytes)
         for column, frame in (("input", pair.input), ("target", pair.target), ("mask", pair.mask)):
-            self._grown(column).id.write_direct_chunk((len(self), 0, 0), np.ascontiguousarray(frame))
+            append_frame(self._columns[column], len(self), frame)
         for column, value in (("table", row), ("b_from_a", pair.b_from_a), ("photometric", photometric)):
-            self._grown(column)[len(self)] = value
+            self._columns[column].resize(len(self) + 1, axis=0)
+            self._columns[column][len(self)] = value
         self._file.flush()
         self._digest_of[name] = pair_hash(
             row,
@@ -112,11 +115,6 @@ class PairWriter:
                 hint="build sessions of different size or bit depth into datasets of their own",
             )
 
-    def _grown(self, column: str) -> h5py.Dataset:
-        dataset = self._columns[column]
-        dataset.resize(len(self) + 1, axis=0)
-        return dataset
-
     def _row(self, pair: AlignedPair, name: str) -> np.void:
         passport = pair.passport
         row = np.zeros(1, PAIR_ROW)
@@ -166,22 +164,22 @@ def _likeness(pair: AlignedPair, where: str) -> str:
     return f"{seen.pop()}, {needed}, {pair.bit_depth} bit"
 
 
-def _create_columns(file: h5py.File, pair: AlignedPair) -> dict[str, h5py.Dataset]:
-    def column(name: str, dtype: np.dtype[Any], shape: tuple[int, ...], rows_per_chunk: int) -> h5py.Dataset:
+def _create_columns(file: h5py.File, pair: AlignedPair, layout: Layout) -> dict[str, h5py.Dataset]:
+    def column(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> h5py.Dataset:
         return file.create_dataset(
             f"/pairs/{name}",
             shape=(0, *shape),
             maxshape=(None, *shape),
-            chunks=(rows_per_chunk, *shape),
+            chunks=(ROWS_PER_CHUNK, *shape),
             dtype=dtype,
         )
 
-    shape = pair.input.shape
+    shape_hw = (pair.input.shape[0], pair.input.shape[1])
     return {
-        "input": column("input", pair.input.dtype, shape, 1),
-        "target": column("target", pair.target.dtype, shape, 1),
-        "mask": column("mask", np.dtype(np.uint8), shape, 1),
-        "table": column("table", PAIR_ROW, (), ROWS_PER_CHUNK),
-        "b_from_a": column("b_from_a", np.dtype(np.float64), (3, 3), ROWS_PER_CHUNK),
-        "photometric": column("photometric", np.dtype(np.float32), (2,), ROWS_PER_CHUNK),
+        "input": create_stack(file, "/pairs/input", shape_hw, pair.input.dtype, layout),
+        "target": create_stack(file, "/pairs/target", shape_hw, pair.target.dtype, layout),
+        "mask": create_stack(file, "/pairs/mask", shape_hw, np.dtype(np.uint8), layout),
+        "table": column("table", PAIR_ROW, ()),
+        "b_from_a": column("b_from_a", np.dtype(np.float64), (3, 3)),
+        "photometric": column("photometric", np.dtype(np.float32), (2,)),
     }
