@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.dataset.mapped import FrameStack, MappedFile, locate_frames
 from twinlens.dataset.schema import (
     CORRECTIONS,
     PAIR_ROW,
@@ -23,6 +22,7 @@ from twinlens.dataset.schema import (
     Source,
     SplitName,
 )
+from twinlens.dataset.tiled import Stack, find_stacks
 from twinlens.errors import CorruptError, FormatError, SplitLeakError
 from twinlens.storage import check_schema_version
 
@@ -37,9 +37,9 @@ class Contents:
     twinlens_version: str
     content_hash: str
     bit_depth: int
-    input: FrameStack
-    target: FrameStack
-    mask: FrameStack
+    input: Stack
+    target: Stack
+    mask: Stack
     table: NDArray[Any]
     """(n,) `PAIR_ROW`."""
     b_from_a: NDArray[np.float64]
@@ -59,7 +59,7 @@ def read_contents(path: Path) -> Contents:
     """Read and check everything but pixels.
 
     Raises:
-        FormatError: the file is missing, foreign, newer, or not stored as whole frames.
+        FormatError: the file is missing, foreign or newer.
         CorruptError: the file is cut short, damaged or was never finished.
         SplitLeakError: a scene lies in two splits.
     """
@@ -68,7 +68,7 @@ def read_contents(path: Path) -> Contents:
         table = file["/pairs/table"][()].astype(PAIR_ROW)
         scenes = tuple(str(name.decode()) for name in file["/groups/table"]["scene"].tolist())
         splits: dict[SplitName, NDArray[np.int64]] = {s: file[f"{SCHEME}/{s}"][()] for s in SPLITS}
-        mapped = MappedFile(path)
+        input_, target, mask = find_stacks(file, path)
         found = Contents(
             path=path,
             name=str(file.attrs["name"]),
@@ -76,9 +76,9 @@ def read_contents(path: Path) -> Contents:
             twinlens_version=str(file.attrs["twinlens_version"]),
             content_hash=str(file.attrs["content_hash"]),
             bit_depth=int(table["bit_depth"][0]),
-            input=locate_frames(file["/pairs/input"], mapped),
-            target=locate_frames(file["/pairs/target"], mapped),
-            mask=locate_frames(file["/pairs/mask"], mapped, dtype=np.dtype(np.bool_)),
+            input=input_,
+            target=target,
+            mask=mask,
             table=table,
             b_from_a=file["/pairs/b_from_a"][()],
             photometric=file["/pairs/photometric"][()],

@@ -40,7 +40,7 @@ def append_frame(dataset: h5py.Dataset, index: int, frame: NDArray[Any]) -> None
     """Store `frame` (h, w) as the last of a stack of `index` frames."""
     dataset.resize(index + 1, axis=0)
     if dataset.id.get_create_plist().get_nfilters():
-        dataset[index] = frame
+        dataset[index] = frame.astype(dataset.dtype, copy=False)
     else:
         # Straight from memory to the file: the chunk cache would copy a frame twice.
         dataset.id.write_direct_chunk((index, 0, 0), np.ascontiguousarray(frame))

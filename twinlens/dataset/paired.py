@@ -13,12 +13,13 @@ from twinlens.dataset.contents import opened, read_contents
 from twinlens.dataset.corrections import read_corrections
 from twinlens.dataset.schema import SPLITS, MirrorStateRecord, Provenance, SplitName
 from twinlens.dataset.summary import DatasetReport, MirrorCount, SceneCount, SplitCount, spread
+from twinlens.dataset.tiled import Stack
 from twinlens.pixels import Homography, Mask, Mono
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPair:
-    """One aligned pair as it lies in the file; the pixels are read-only views."""
+    """One aligned pair as it lies in the file; the pixels are read-only."""
 
     input: Mono
     """Camera B, (h, w)."""
@@ -58,7 +59,7 @@ class PairedDataset(Sequence[StoredPair]):
     """All pairs of a file. Holds no open file: it can be pickled, forked and sent to workers.
 
     Raises:
-        FormatError: the file is missing, foreign, newer, or not stored as whole frames.
+        FormatError: the file is missing, foreign or newer.
         CorruptError: the file is cut short, damaged or was never finished.
         SplitLeakError: a scene lies in two splits.
     """
@@ -87,6 +88,12 @@ class PairedDataset(Sequence[StoredPair]):
         """The sessions pairs come from, sorted."""
         return tuple(sorted({value.decode() for value in self._contents.table["session_id"].tolist()}))
 
+    @property
+    def residual_px(self) -> NDArray[np.float32]:
+        """(n,) misregistration of every pair, the median over its tiles."""
+        found: NDArray[np.float32] = self._contents.table["residual_px"]
+        return found
+
     def split(self, name: str) -> "PairSplit":
         """The pairs of "train", "val" or "test"."""
         for known in SPLITS:
@@ -97,8 +104,13 @@ class PairedDataset(Sequence[StoredPair]):
     def _scenes_of(self, split: SplitName) -> tuple[str, ...]:
         return tuple(scene for scene in self.scenes if self._contents.split_of[scene] == split)
 
+    @property
+    def stacks(self) -> tuple[Stack, Stack, Stack]:
+        """Input, target and mask of every pair, whose `window` reads a part of a frame."""
+        return self._contents.input, self._contents.target, self._contents.mask
+
     def frames(self, index: int) -> tuple[Mono, Mono, Mask]:
-        """Input, target and mask of pair `index`, as read-only views of the file."""
+        """Input, target and mask of pair `index`, read-only: views of the file, or copies where it is in tiles."""
         found = self._contents
         return found.input[index], found.target[index], found.mask[index]
 
@@ -209,8 +221,13 @@ class PairSplit(Sequence[StoredPair]):
         self.shape_hw = dataset.shape_hw
 
     def frames(self, index: int) -> tuple[Mono, Mono, Mask]:
-        """Input, target and mask of this split's pair `index`, as read-only views of the file."""
+        """Input, target and mask of this split's pair `index`, read-only."""
         return self.dataset.frames(int(self.indices[index]))
+
+    @property
+    def residual_px(self) -> NDArray[np.float32]:
+        """(n,) misregistration of every pair, the median over its tiles."""
+        return self.dataset.residual_px[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)
