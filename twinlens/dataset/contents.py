@@ -11,7 +11,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.dataset.mapped import FrameStack, MappedFile, locate_frames
 from twinlens.dataset.schema import (
     CORRECTIONS,
     DEFAULT_SCHEME,
@@ -26,6 +25,7 @@ from twinlens.dataset.schema import (
     Source,
 )
 from twinlens.dataset.stored_schemes import PARTS, StoredScheme, read_schemes
+from twinlens.dataset.tiled import Stack, find_stacks
 from twinlens.errors import CorruptError, FormatError, SplitLeakError
 from twinlens.storage import check_schema_version
 
@@ -40,9 +40,9 @@ class Contents:
     twinlens_version: str
     content_hash: str
     bit_depth: int
-    input: FrameStack
-    target: FrameStack
-    mask: FrameStack
+    input: Stack
+    target: Stack
+    mask: Stack
     table: NDArray[Any]
     """(n,) `PAIR_ROW`."""
     b_from_a: NDArray[np.float64]
@@ -81,7 +81,7 @@ def read_contents(path: Path) -> Contents:
     """Read and check everything but pixels.
 
     Raises:
-        FormatError: the file is missing, foreign, newer, or not stored as whole frames.
+        FormatError: the file is missing, foreign or newer.
         CorruptError: the file is cut short, damaged or was never finished.
         SplitLeakError: a group lies in two splits.
     """
@@ -90,7 +90,7 @@ def read_contents(path: Path) -> Contents:
         table = _table(file["/pairs/table"][()])
         groups = file["/groups/table"][()]
         scenes = _texts(groups["scene"])
-        mapped = MappedFile(path)
+        input_, target, mask = find_stacks(file, path)
         found = Contents(
             path=path,
             name=str(file.attrs["name"]),
@@ -98,9 +98,9 @@ def read_contents(path: Path) -> Contents:
             twinlens_version=str(file.attrs["twinlens_version"]),
             content_hash=str(file.attrs["content_hash"]),
             bit_depth=int(table["bit_depth"][0]),
-            input=locate_frames(file["/pairs/input"], mapped),
-            target=locate_frames(file["/pairs/target"], mapped),
-            mask=locate_frames(file["/pairs/mask"], mapped, dtype=np.dtype(np.bool_)),
+            input=input_,
+            target=target,
+            mask=mask,
             table=table,
             b_from_a=file["/pairs/b_from_a"][()],
             photometric=file["/pairs/photometric"][()],
@@ -112,7 +112,7 @@ def read_contents(path: Path) -> Contents:
             rejects=read_rejects(file),
             provenance=_provenance(file),
             is_corrected=CORRECTIONS in file,
-            head={name: value for name, value in file.attrs.items() if isinstance(value, str)},
+            head={str(name): str(value) for name, value in file.attrs.items() if isinstance(value, str)},
         )
     _check_consistent(found)
     return found

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.errors import CorruptError, FormatError
+from twinlens.errors import CorruptError
 
 
 class MappedFile:
@@ -16,13 +16,13 @@ class MappedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp = _stamp(path)
+        self._stamp = Stamp.of(path)
         self._bytes: NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> int:
         """Length of the file in bytes."""
-        return self._stamp[0]
+        return self._stamp.size
 
     def view(self, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An array that lies at `offset` bytes; it must lie inside the file.
@@ -31,10 +31,7 @@ class MappedFile:
             CorruptError: the file is no longer the one that was opened.
         """
         if self._bytes is None:
-            if _stamp(self.path) != self._stamp:
-                raise CorruptError(
-                    f"{self.path} changed after it was opened", hint="datasets never change: open it again"
-                )
+            self._stamp.check(self.path)
             self._bytes = np.memmap(self.path, np.uint8, mode="r")
         return np.ndarray(shape, dtype, buffer=self._bytes.data, offset=offset)
 
@@ -42,12 +39,31 @@ class MappedFile:
         return {**self.__dict__, "_bytes": None}
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError as cause:
-        raise CorruptError(f"{path} has gone: {cause}", hint="put it back, or open another") from cause
-    return found.st_size, found.st_mtime_ns
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """By what a file is known again in another process."""
+
+    size: int
+    """In bytes."""
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Stamp":
+        """The stamp of the file as it lies there now.
+
+        Raises:
+            CorruptError: it has gone.
+        """
+        try:
+            found = path.stat()
+        except OSError as cause:
+            raise CorruptError(f"{path} has gone: {cause}", hint="put it back, or open another") from cause
+        return cls(found.st_size, found.st_mtime_ns)
+
+    def check(self, path: Path) -> None:
+        """Raise `CorruptError` unless the file at `path` is still the one that was stamped."""
+        if Stamp.of(path) != self:
+            raise CorruptError(f"{path} changed after it was opened", hint="datasets never change: open it again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +83,23 @@ class FrameStack:
         """Frame `index` as a read-only (h, w) view."""
         return self.file.view(int(self.offsets[index]), self.shape_hw, self.dtype)
 
+    def window(self, index: int, top: int, left: int, height: int, width: int) -> NDArray[Any]:
+        """That part of frame `index` as a read-only view."""
+        return self[index][top : top + height, left : left + width]
+
+
+def is_mappable(dataset: h5py.Dataset) -> bool:
+    """Whether every frame lies in the file as it is: contiguous, or one whole unfiltered frame per chunk."""
+    whole = dataset.chunks is None or dataset.chunks == (1, *dataset.shape[1:])
+    return bool(whole and dataset.id.get_create_plist().get_nfilters() == 0)
+
 
 def locate_frames(dataset: h5py.Dataset, file: MappedFile, *, dtype: np.dtype[Any] | None = None) -> FrameStack:
-    """Find the frames of `dataset` (n, h, w) inside `file`: contiguous, or one whole unfiltered frame per chunk.
+    """Find the frames of the mappable `dataset` (n, h, w) inside `file`.
 
     Where `dtype` is given, the bytes are read as that type of the same size, not as the one stored.
 
     Raises:
-        FormatError: the frames are stored in another way, and cannot be mapped.
         CorruptError: a frame is missing, or ends beyond the end of the file.
     """
     count, *shape = dataset.shape
@@ -82,14 +107,8 @@ def locate_frames(dataset: h5py.Dataset, file: MappedFile, *, dtype: np.dtype[An
     frame_bytes = shape_hw[0] * shape_hw[1] * dataset.dtype.itemsize
     if dataset.chunks is None:
         offsets = dataset.id.get_offset() + frame_bytes * np.arange(count, dtype=np.int64)
-    elif dataset.chunks == (1, *shape_hw) and dataset.id.get_create_plist().get_nfilters() == 0:
-        offsets = _chunk_offsets(dataset, file.path)
     else:
-        raise FormatError(
-            f"{file.path}: {dataset.name} is stored in chunks {dataset.chunks} with filters; "
-            "whole frames without a filter are needed",
-            hint=f"h5repack -l {dataset.name}:CONTI -f {dataset.name}:NONE undoes it",
-        )
+        offsets = _chunk_offsets(dataset, file.path)
     end = int(offsets.max(initial=0)) + frame_bytes
     if end > file.size:
         raise CorruptError(

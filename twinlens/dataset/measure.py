@@ -58,9 +58,9 @@ def entry_of(pair: AlignedPair) -> Entry:
     return measured(
         Entry(
             row=row,
-            input=np.ascontiguousarray(pair.input),
-            target=np.ascontiguousarray(pair.target),
-            mask=np.ascontiguousarray(pair.mask),
+            input=pair.input,
+            target=pair.target,
+            mask=pair.mask,
             scene=pair.scene,
             mirror_state=pair.mirror_state,
             b_from_a=pair.b_from_a,
@@ -76,7 +76,7 @@ def measured(entry: Entry) -> Entry:
     for role, frame in (("in", entry.input), ("tg", entry.target)):
         row[f"lapvar_{role}"] = laplacian_variance(frame, entry.mask)
         row[f"phash_{role}"] = phash(frame, bit_depth=bit_depth)
-        row[f"xxh_{role}"] = xxhash.xxh3_64_intdigest(frame.data)
+        row[f"xxh_{role}"] = xxhash.xxh3_64_intdigest(np.ascontiguousarray(frame).data)
     digest = pair_hash(
         row,
         frames=(entry.input, entry.target, entry.mask),

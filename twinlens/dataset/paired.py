@@ -15,13 +15,14 @@ from twinlens.dataset.entry import Entry
 from twinlens.dataset.schema import DEFAULT_SCHEME, FLAG_COARSE, SPLITS, MirrorStateRecord, Provenance, Reject
 from twinlens.dataset.stored_schemes import PARTS
 from twinlens.dataset.summary import DatasetReport, summarise
+from twinlens.dataset.tiled import Stack
 from twinlens.errors import DatasetError
 from twinlens.pixels import Homography, Mask, Mono
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPair:
-    """One aligned pair as it lies in the file; the pixels are read-only views."""
+    """One aligned pair as it lies in the file; the pixels are read-only."""
 
     input: Mono
     """Camera B, (h, w)."""
@@ -71,7 +72,7 @@ class PairedDataset(Sequence[StoredPair]):
     """All pairs of a file. Holds no open file: it can be pickled, forked and sent to workers.
 
     Raises:
-        FormatError: the file is missing, foreign, newer, or not stored as whole frames.
+        FormatError: the file is missing, foreign or newer.
         CorruptError: the file is cut short, damaged or was never finished.
         SplitLeakError: a group lies in two splits.
     """
@@ -111,6 +112,12 @@ class PairedDataset(Sequence[StoredPair]):
         return self._contents.rejects
 
     @property
+    def residual_px(self) -> NDArray[np.float32]:
+        """(n,) misregistration of every pair, the median over its tiles; nan where unknown."""
+        found: NDArray[np.float32] = self._contents.table["residual_px"]
+        return found
+
+    @property
     def contents(self) -> Contents:
         """The file's tables and where its frames lie, for those who check or derive it."""
         return self._contents
@@ -134,8 +141,13 @@ class PairedDataset(Sequence[StoredPair]):
     def _scenes_of(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
         return tuple(self.scenes[k] for k in np.unique(self._contents.table["group_id"][rows]).tolist())
 
+    @property
+    def stacks(self) -> tuple[Stack, Stack, Stack]:
+        """Input, target and mask of every pair, whose `window` reads a part of a frame."""
+        return self._contents.input, self._contents.target, self._contents.mask
+
     def frames(self, index: int) -> tuple[Mono, Mono, Mask]:
-        """Input, target and mask of pair `index`, as read-only views of the file."""
+        """Input, target and mask of pair `index`, read-only: views of the file, or copies where it is in tiles."""
         found = self._contents
         return found.input[index], found.target[index], found.mask[index]
 
@@ -236,8 +248,13 @@ class PairSplit(Sequence[StoredPair]):
         self.shape_hw = dataset.shape_hw
 
     def frames(self, index: int) -> tuple[Mono, Mono, Mask]:
-        """Input, target and mask of this split's pair `index`, as read-only views of the file."""
+        """Input, target and mask of this split's pair `index`, read-only."""
         return self.dataset.frames(int(self.indices[index]))
+
+    @property
+    def residual_px(self) -> NDArray[np.float32]:
+        """(n,) misregistration of every pair, the median over its tiles."""
+        return self.dataset.residual_px[self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -17,7 +17,7 @@ cover most of a frame, so a pair that fails this often is a poor one, and its be
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """One place of one pair, as read-only views into the file."""
+    """One place of one pair; the pixels are read-only views into the file where it maps, else copies."""
 
     input: Mono
     target: Mono
@@ -36,6 +36,12 @@ def random_crops(split: PairSplit, *, crop_px: int, rng: np.random.Generator) ->
     Raises:
         DatasetError: the frames are smaller than `crop_px`.
     """
+    check_crop(split, crop_px)
+    return _rounds(split, crop_px, rng)
+
+
+def check_crop(split: PairSplit, crop_px: int) -> None:
+    """Raise `DatasetError` where the frames are smaller than `crop_px`."""
     if crop_px < 1:
         raise ValueError(f"crop_px is {crop_px}; at least 1 is needed")
     if crop_px > min(split.shape_hw):
@@ -44,27 +50,34 @@ def random_crops(split: PairSplit, *, crop_px: int, rng: np.random.Generator) ->
             f"{split.dataset.path}: frames are {width}x{height} px, crops of {crop_px} px were asked for",
             hint=f"choose crops of at most {min(height, width)} px",
         )
-    return _rounds(split, crop_px, rng)
 
 
 def _rounds(split: PairSplit, crop_px: int, rng: np.random.Generator) -> Iterator[Crop]:
     while True:
         for index in rng.permutation(len(split)).tolist():
-            yield _random_crop(split, index, crop_px=crop_px, rng=rng)
+            yield random_crop(split, index, crop_px=crop_px, rng=rng)
 
 
-def _random_crop(split: PairSplit, index: int, *, crop_px: int, rng: np.random.Generator) -> Crop:
-    frames = split.frames(index)
-    mask = frames[2]
+def random_crop(split: PairSplit, index: int, *, crop_px: int, rng: np.random.Generator) -> Crop:
+    """A crop of the split's pair `index`, valid as in `random_crops`, at a place drawn from `rng`."""
+    inputs, targets, masks = split.dataset.stacks
+    row = int(split.indices[index])
     height, width = split.shape_hw
     best, most_valid = (0, 0), -1
     for _ in range(TRIES):
         top, left = int(rng.integers(height - crop_px + 1)), int(rng.integers(width - crop_px + 1))
-        valid = int(np.count_nonzero(mask[top : top + crop_px, left : left + crop_px]))
+        mask = masks.window(row, top, left, crop_px, crop_px)
+        valid = int(np.count_nonzero(mask))
         if valid > most_valid:
-            best, most_valid = (top, left), valid
+            best, best_mask, most_valid = (top, left), mask, valid
         if valid >= MIN_VALID * crop_px**2:
             break
     top, left = best
-    window = np.s_[top : top + crop_px, left : left + crop_px]
-    return Crop(frames[0][window], frames[1][window], mask[window], index, top, left)
+    return Crop(
+        inputs.window(row, top, left, crop_px, crop_px),
+        targets.window(row, top, left, crop_px, crop_px),
+        best_mask,
+        index,
+        top,
+        left,
+    )
