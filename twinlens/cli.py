@@ -15,7 +15,7 @@ from twinlens.verbs import calibrate, capture, dataset, everything, restore, rig
 SECTIONS: dict[str, list[click.Command]] = {
     "Capture": [rig.cameras, rig.doctor, simulate.simulate, capture.capture, sessions.verify, sessions.export],
     "Calibrate": [calibrate.calibrate],
-    "Dataset": [dataset.build],
+    "Dataset": [dataset.build, dataset.append, dataset.derive, dataset.split],
     "Restore": [restore.train, restore.evaluate, restore.restore],
     "The whole street": [everything.demo, everything.info],
 }

@@ -200,7 +200,7 @@ def _write(part: Path, found: Iterable[Entry | Reject], recipe: Recipe, *, out: 
         content_hash = writer.write_schemes(division.schemes)
         _write_provenance(file, provenance, duplicates)
         write_corrections(file, recipe.corrections)
-        _write_head(file, settings, content_hash, parent=provenance.parent, name=settings.name or out.stem)
+        _write_head(file, settings, content_hash, parent=provenance.parent, name=settings.name or _name_in(out))
         file.flush()
         used_bytes = file.id.get_filesize()
     os.truncate(part, used_bytes)  # gives back what was reserved and not needed
@@ -236,6 +236,10 @@ def _same_scenes(file: h5py.File, writer: PairWriter) -> DuplicateReport:
     )
 
 
+def _name_in(out: Path) -> str:
+    return re.sub(r"-v\d+\.\d+\.\d+$", "", out.stem)
+
+
 def _write_head(file: h5py.File, settings: DatasetSettings, content_hash: str, *, parent: str, name: str) -> None:
     file.attrs.update(
         {
@@ -247,6 +251,7 @@ def _write_head(file: h5py.File, settings: DatasetSettings, content_hash: str, *
             "license": settings.license,
             "citation": settings.citation,
             "layout": settings.layout,
+            "grid": settings.grid,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "twinlens_version": __version__,
             "content_hash": content_hash,

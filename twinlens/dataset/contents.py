@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.dataset.layout import Layout
 from twinlens.dataset.schema import (
     CORRECTIONS,
     DEFAULT_SCHEME,
@@ -63,9 +64,14 @@ class Contents:
     """What the file says of itself: created, license, citation, description and more."""
 
     @property
-    def layout(self) -> str:
-        """Contiguous or tiles."""
-        return self.head.get("layout", "contiguous")
+    def layout(self) -> Layout:
+        """How frames are stored."""
+        return "tiles" if self.head.get("layout") == "tiles" else "contiguous"
+
+    @property
+    def grid(self) -> Literal["a", "b"]:
+        """Whose pixels the pairs lie on."""
+        return "a" if self.head.get("grid") == "a" else "b"
 
     def part_of(self, row: int) -> str:
         """Where the default scheme puts a row: train, val, test or unused."""

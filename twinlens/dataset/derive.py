@@ -167,7 +167,8 @@ def _recipe(
             DatasetSettings(
                 name=parent.name,
                 version=version,
-                layout="tiles" if parent.contents.layout == "tiles" else "contiguous",
+                layout=parent.contents.layout,
+                grid=parent.contents.grid,
                 find_duplicates=False,  # the parent's groups stay
             ),
             head,

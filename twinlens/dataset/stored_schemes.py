@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twinlens.dataset.schema import SPLITS, SPLITS_GROUP, UNUSED, SplitName
 from twinlens.dataset.schemes import Scheme, SplitSettings
 
-PARTS = (*SPLITS, UNUSED)
+PARTS: tuple[str, ...] = (*SPLITS, UNUSED)
 
 
 @dataclass(frozen=True, slots=True)

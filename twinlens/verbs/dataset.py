@@ -1,4 +1,4 @@
-"""`twinlens build`."""
+"""`twinlens build`, `append`, `derive` and `split`."""
 
 from pathlib import Path
 from typing import Any
@@ -6,20 +6,31 @@ from typing import Any
 import click
 
 from twinlens import console
+from twinlens.verbs.dataset_options import (
+    engine,
+    limit_options,
+    limits,
+    out_file,
+    run_options,
+    show_dataset,
+    split_options,
+    split_settings,
+)
 from twinlens.verbs.options import as_json, existing, folder
+from twinlens.verbs.sections import SectionedCommand
+
+calibration_file = click.option(
+    "--calibration", "-c", type=existing, required=True, help="calibration.json of the same rig."
+)
+_LAYOUTS = click.Choice(["contiguous", "tiles"])
+_LAYOUT_HELP = "contiguous is fastest from a local disk, tiles smallest and best over a network."
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("sessions", nargs=-1, required=True, type=folder)
-@click.option("--calibration", "-c", type=existing, required=True, help="calibration.json of the same rig.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="NAME.h5 to write.")
-@click.option(
-    "--ratios", nargs=3, type=float, default=(0.8, 0.1, 0.1), show_default=True, help="Train, val, test."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split.")
-@click.option(
-    "--assign", multiple=True, metavar="SCENE=SPLIT", help="Pin a scene to train, val or test; repeatable."
-)
+@calibration_file
+@click.option("-o", "--out", type=out_file, required=True, help="File to write, such as NAME-v1.0.0.h5.")
+@click.option("--layout", type=_LAYOUTS, default="contiguous", show_default=True, help=_LAYOUT_HELP)
 @click.option(
     "--grid",
     type=click.Choice(["b", "a"]),
@@ -27,59 +38,138 @@ from twinlens.verbs.options import as_json, existing, folder
     show_default=True,
     help="Whose pixels pairs are laid on: b resamples A, a resamples B.",
 )
+@click.option("--scene", "scenes", multiple=True, help="Only this scene; repeatable.")
+@click.option("--license", default="", help="Under which others may use it, such as CC-BY-4.0.")
+@click.option("--description", default="", help="What it shows, in a sentence.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@split_options
+@limit_options
+@run_options
+@click.option("--dry-run", is_flag=True, help="Count what would be kept and left out; write no dataset.")
 @as_json
-def build(
-    *,
-    sessions: tuple[Path, ...],
-    calibration: Path,
-    out: Path,
-    ratios: tuple[float, float, float],
-    seed: int,
-    assign: tuple[str, ...],
-    grid: Any,
-    overwrite: bool,
-    json: bool,
-) -> None:
-    """Align the pairs of SESSIONS and write them as one dataset with honest splits."""
+def build(*, sessions: tuple[Path, ...], out: Path, dry_run: bool, json: bool, **given: Any) -> None:
+    """Align the pairs of SESSIONS and write them as one dataset with honest splits.
+
+    A build that was killed goes on where it stopped when the same command is given again.
+    """
+    from twinlens.building import build_from_sessions, try_build
     from twinlens.capture.session import Session
     from twinlens.dataset.build import DatasetSettings
-    from twinlens.handover import build_from_sessions
 
-    assignment = dict(_scene_and_split(text) for text in assign)
-    settings = DatasetSettings(ratios=ratios, seed=seed, assignment=assignment, grid=grid)
     opened = [Session(path) for path in sessions]
-    left_out: list[str] = []
-    with console.bar("building", sum(len(session.pairs()) for session in opened)) as bar:
-        report = build_from_sessions(
-            opened,
-            calibration,
-            out,
-            settings=settings,
-            overwrite=overwrite,
-            on_pair=bar.move,
-            on_reject=left_out.append,
+    where, calibration, overwrite = engine(given), given.pop("calibration"), given.pop("overwrite")
+    splits, gates = split_settings(given), limits(given)
+    settings = DatasetSettings(**given, version=_version_in(out) or "1.0.0", splits=splits, limits=gates)
+    with console.bar("aligning", sum(len(session.pairs()) for session in opened)) as bar:
+        if dry_run:
+            tried = try_build(opened, calibration, out, settings=settings, engine=where, on_pair=bar.move)
+        else:
+            report = build_from_sessions(
+                opened,
+                calibration,
+                out,
+                settings=settings,
+                engine=where,
+                overwrite=overwrite,
+                on_pair=bar.move,
+            )
+    if json:
+        console.report_json(tried if dry_run else report)
+    elif dry_run:
+        counts = {count.split: f"{count.pairs} pairs of {count.scenes} scenes" for count in tried.splits}
+        left_out = {f"left out for {count.reason}": count.pairs for count in tried.rejects}
+        console.figures("Dry run", {"pairs": tried.pairs, **counts, **left_out})
+        console.note("aligned pairs are kept for the build itself")
+    else:
+        show_dataset(out, report)
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("dataset", type=existing)
+@click.argument("sessions", nargs=-1, required=True, type=folder)
+@calibration_file
+@click.option("-o", "--out", type=out_file, required=True, help="The new version to write.")
+@split_options
+@limit_options
+@run_options
+@as_json
+def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path, json: bool, **given: Any) -> None:
+    """Write a new version of DATASET with the pairs of SESSIONS too.
+
+    What was in a split stays in it, so that nothing a network has trained on is ever tested on.
+    """
+    from twinlens.building import append_sessions
+    from twinlens.capture.session import Session
+    from twinlens.dataset.build import DatasetSettings
+    from twinlens.dataset.paired import PairedDataset
+
+    opened = [Session(path) for path in sessions]
+    parent = PairedDataset(dataset)
+    where, calibration = engine(given), given.pop("calibration")
+    settings = DatasetSettings(
+        splits=split_settings(given),
+        limits=limits(given),
+        layout=parent.contents.layout,
+        grid=parent.contents.grid,
+    )
+    with console.bar("aligning", sum(len(session.pairs()) for session in opened)) as bar:
+        report = append_sessions(
+            parent, opened, calibration, out, settings=settings, engine=where, on_pair=bar.move
         )
-    for reason in left_out:
-        console.note(reason)
+    console.report_json(report) if json else show_dataset(out, report)
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("dataset", type=existing)
+@click.option("-o", "--out", type=out_file, required=True, help="The new version to write.")
+@click.option("--scene", "scenes", multiple=True, help="Keep this scene only; repeatable.")
+@click.option("--mirror-state", "mirror_states", multiple=True, help="Keep this mirror state only; repeatable.")
+@click.option(
+    "--crop", nargs=4, type=int, default=None, metavar="LEFT TOP WIDTH HEIGHT", help="Part of every frame."
+)
+@click.option("--new-splits", is_flag=True, help="Draw the splits anew; otherwise every pair stays where it is.")
+@click.option("--layout", type=_LAYOUTS, help=f"{_LAYOUT_HELP}  [default: as DATASET]")
+@split_options
+@limit_options
+@as_json
+def derive(*, dataset: Path, out: Path, json: bool, **given: Any) -> None:
+    """Write a new version of DATASET with fewer pairs, a crop, other splits or another layout."""
+    from twinlens.calibrate import Box
+    from twinlens.dataset.derive import DeriveSettings, derive_dataset
+    from twinlens.dataset.paired import PairedDataset
+
+    splits, gates, anew, crop = split_settings(given), limits(given), given.pop("new_splits"), given.pop("crop")
+    box = None if crop is None else Box(crop[0], crop[1], crop[0] + crop[2], crop[1] + crop[3])
+    settings = DeriveSettings(
+        **given, version=_version_in(out), crop=box, limits=gates, splits=splits if anew else None
+    )
+    report = derive_dataset(PairedDataset(dataset), out, settings=settings)
+    console.report_json(report) if json else show_dataset(out, report)
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("dataset", type=existing)
+@click.option("--scheme", required=True, help="Name of the split scheme.")
+@click.option("-o", "--out", type=out_file, required=True, help="The new version to write.")
+@split_options
+@as_json
+def split(*, dataset: Path, scheme: str, out: Path, json: bool, **given: Any) -> None:
+    """Write a new version of DATASET with one more way to split it, beside those it has."""
+    from twinlens.dataset.derive import add_scheme
+    from twinlens.dataset.paired import PairedDataset
+
+    report = add_scheme(PairedDataset(dataset), out, name=scheme, splits=split_settings(given))
     if json:
         console.report_json(report)
         return
-    console.figures(
-        f"Dataset {out}",
-        {
-            "pairs": f"{report.pairs}, {len(left_out)} left out",
-            "size": f"{report.shape_hw[1]}x{report.shape_hw[0]} px, {report.bit_depth} bit",
-            **{count.split: f"{count.pairs} pairs of {count.scenes} scenes" for count in report.splits},
-            "residual median / p95": f"{report.residual_px.median:.3f} / {report.residual_px.p95:.3f} px",
-            "input PSNR mean": f"{report.input_psnr_db.mean:.2f} dB",
-            "content hash": report.content_hash,
-        },
-    )
+    made = PairedDataset(out)
+    counts = {part: len(made.split(part, scheme=scheme)) for part in ("train", "val", "test", "unused")}
+    console.figures(f"Dataset {out}, scheme {scheme}", {**counts, "schemes": ", ".join(made.schemes)})
 
 
-def _scene_and_split(text: str) -> tuple[str, str]:
-    scene, equals, split = text.rpartition("=")
-    if not equals or split not in ("train", "val", "test"):
-        raise click.BadParameter(f"{text!r} is not SCENE=train, SCENE=val or SCENE=test", param_hint="--assign")
-    return scene, split
+def _version_in(out: Path) -> str:
+    """The version that a name such as street-v1.2.0.h5 tells; empty where it tells none."""
+    import re
+
+    found = re.search(r"-v(\d+\.\d+\.\d+)$", out.stem)
+    return found.group(1) if found else ""
