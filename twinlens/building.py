@@ -140,6 +140,8 @@ def _parts(
     try:
         todo.work.mkdir(parents=True, exist_ok=True)
         with hold_folder(todo.work):
+            for abandoned in todo.work.parent.glob(f"{todo.work.stem}.*.part"):
+                abandoned.unlink()  # by a killed build, while it put parts together
             yield prepare(todo, engine=engine, on_pair=on_pair)
             if not keep:
                 shutil.rmtree(todo.work)
@@ -156,17 +158,18 @@ def _parts(
 
 
 def _finished_before(out: Path, todo: BuildPlan) -> DatasetReport:
-    """The report of the same build, killed after its last step; anything else is in the way.
+    """The report of the same build, where it has been done; any other file is in the way.
 
     Raises:
-        DatasetError: `out` is another dataset, or was finished and put away long ago.
+        DatasetError: `out` is another dataset.
     """
-    if todo.work.exists():
-        dataset = PairedDataset(out)
-        if json.loads(dataset.provenance().config_json).get("plan") == todo.digest:
-            shutil.rmtree(todo.work)
-            return dataset.summary()
-    raise DatasetError(f"{out} exists already", hint="choose another name, or pass --overwrite")
+    dataset = PairedDataset(out)
+    if json.loads(dataset.provenance().config_json).get("plan") != todo.digest:
+        raise DatasetError(
+            f"{out} exists, and was built from something else", hint="choose another name, or pass --overwrite"
+        )
+    shutil.rmtree(todo.work, ignore_errors=True)
+    return dataset.summary()
 
 
 def _gated(found: Iterable[Entry | Reject], limits: PassportLimits) -> Iterator[Entry | Reject]:
