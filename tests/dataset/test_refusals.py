@@ -79,7 +79,7 @@ def test_an_error_of_the_stream_passes_and_leaves_nothing(pairs: PairsMaker, tmp
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"ratios": (0.8, 0.2, 0.0)}, {"version": "v1"}, {"assignment": {"tower": "holdout"}}],
+    [{"version": "v1"}, {"version": "1.0"}, {"version": "1.0.0-rc1"}],
 )
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):

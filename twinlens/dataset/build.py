@@ -1,7 +1,6 @@
 """Building a paired dataset: a stream of pairs in, one sealed file out."""
 
 import json
-import os
 import platform
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -202,8 +201,6 @@ def _write(part: Path, found: Iterable[Entry | Reject], recipe: Recipe, *, out: 
         write_corrections(file, recipe.corrections)
         _write_head(file, settings, content_hash, parent=provenance.parent, name=settings.name or _name_in(out))
         file.flush()
-        used_bytes = file.id.get_filesize()
-    os.truncate(part, used_bytes)  # gives back what was reserved and not needed
 
 
 def _no_pairs(out: Path, rejects: Sequence[Reject]) -> DatasetError:
