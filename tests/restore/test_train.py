@@ -84,9 +84,9 @@ def test_the_test_split_is_never_opened_by_training(
     opened = []
     split = PairedDataset.split
 
-    def watched(self: PairedDataset, name: str) -> object:
+    def watched(self: PairedDataset, name: str, *, scheme: str) -> object:
         opened.append(name)
-        return split(self, name)
+        return split(self, name, scheme=scheme)
 
     monkeypatch.setattr(PairedDataset, "split", watched)
     list(train(dataset, SHORT, out=tmp_path))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import torch
@@ -67,6 +66,8 @@ class TrainSettings(Settings):
     """Their height and width."""
     report_every: int = 10
     """Steps between reports."""
+    scheme: str = "default"
+    """Which of the dataset's split schemes says who is trained on."""
     seed: int = 0
     """Draws the first weights and the crops; the same seed gives the same training."""
 
@@ -142,7 +143,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     losses: list[float] = []
     report: StepReport | None = None
-    with (out / LOG).open("w") as log:
+    with (out / LOG).open("w", buffering=1) as log:  # by lines: what is reported is on disk
         try:
             for step, batch in enumerate(trainer.batches, 1):
                 loss, gradient_norm = trainer.take_step(step, batch)
@@ -161,11 +162,11 @@ def train(
                 losses.clear()
                 if is_validated:
                     report = trainer.validate(report, out)
-                _append(log, report)
+                log.write(_json_line(report))
                 yield report
         except (GeneratorExit, KeyboardInterrupt):
             if report is not None and report.psnr_db is None:
-                _append(log, trainer.validate(report, out))
+                log.write(_json_line(trainer.validate(report, out)))
             raise
 
 
@@ -178,10 +179,10 @@ class _Trainer:
         corrections = dataset.corrections()
         self._correction = None if corrections is None else corrections.b
         self._device = usable_device(device)
-        self._check = self._place(_validation_crops(_filled(dataset, "val"), settings))
+        self._check = self._place(_validation_crops(_filled(dataset, "val", settings.scheme), settings))
         # One generator per use: asking for more validation crops must not change the training.
         self.batches = random_batches(
-            _filled(dataset, "train"),
+            _filled(dataset, "train", settings.scheme),
             crop_px=settings.crop_px,
             batch_size=settings.batch_size,
             rng=np.random.default_rng(settings.seed),
@@ -261,8 +262,8 @@ class _Trainer:
         return Batch(input=placed(batch.input), target=placed(batch.target), mask=placed(batch.mask))
 
 
-def _filled(dataset: PairedDataset, name: str) -> PairSplit:
-    split = dataset.split(name)
+def _filled(dataset: PairedDataset, name: str, scheme: str) -> PairSplit:
+    split = dataset.split(name, scheme=scheme)
     if not len(split):
         raise DatasetError(f"{dataset.path}: the {name} split is empty", hint="build the dataset from more scenes")
     return split
@@ -295,6 +296,5 @@ def _mean_psnr_db(images: Tensor, batch: Batch) -> float:
     return float((-10.0 * torch.log10(errors)).mean())
 
 
-def _append(log: TextIO, report: StepReport) -> None:
-    log.write(json.dumps(dataclasses.asdict(report)) + "\n")
-    log.flush()
+def _json_line(report: StepReport) -> str:
+    return json.dumps(dataclasses.asdict(report)) + "\n"

@@ -20,6 +20,7 @@ from twinlens.verbs.options import as_json, existing
 @click.option("--batch-size", type=click.IntRange(min=1), default=None, help="Override the recipe.")
 @click.option("--crop-px", type=click.IntRange(min=16), default=None, help="Override the recipe.")
 @click.option("--learning-rate", type=float, default=None, help="Override the recipe.")
+@click.option("--scheme", default=None, help="Split scheme of the dataset.  [default: default]")
 @click.option("--seed", type=int, default=None, help="Override the recipe.")
 @click.option("--device", default="cpu", show_default=True, help="torch device, such as cuda.")
 @click.option(
@@ -67,9 +68,10 @@ def train(
 @click.argument("dataset", type=existing)
 @click.argument("checkpoint", type=existing)
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option("--scheme", default="default", show_default=True, help="Split scheme of the dataset.")
 @click.option("--device", default="cpu", show_default=True, help="torch device, such as cuda.")
 @as_json
-def evaluate(*, dataset: Path, checkpoint: Path, split: str, device: str, json: bool) -> None:
+def evaluate(*, dataset: Path, checkpoint: Path, split: str, scheme: str, device: str, json: bool) -> None:
     """Score a checkpoint: PSNR and SSIM of input and restored, per frame and mean."""
     from twinlens.dataset.paired import PairedDataset
     from twinlens.restore.checkpoint import load_checkpoint
@@ -82,7 +84,7 @@ def evaluate(*, dataset: Path, checkpoint: Path, split: str, device: str, json: 
     if loaded.card.dataset_hash != opened.content_hash:
         console.note("the checkpoint was trained on another dataset or split: it may know scenes of this one")
     restorer = Restorer.from_checkpoint(loaded, settings=RestoreSettings(device=device))
-    pairs = opened.split(split)
+    pairs = opened.split(split, scheme=scheme)
     scores = []
     with console.bar("evaluating", len(pairs)) as bar:
         for scored in score(pairs, restorer):
