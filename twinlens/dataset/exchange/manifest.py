@@ -1,0 +1,105 @@
+"""`twinlens-export.json`: what an export of ours tells of itself, so that an import gets back the same dataset."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from twinlens.corrections import RigCorrections
+from twinlens.dataset.corrections import read_corrections, write_corrections
+from twinlens.dataset.paired import PairedDataset
+from twinlens.dataset.schema import MirrorStateRecord, Source
+from twinlens.errors import FormatError
+from twinlens.storage import read_artefact, write_artefact
+
+MANIFEST = "twinlens-export.json"
+CORRECTIONS = "twinlens-corrections.h5"
+"""Dark, gain and defect maps of both cameras, which the exported frames have had."""
+SCHEMA = "twinlens.export"
+SCHEMA_VERSION = "1.0.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What an export holds."""
+
+    format: str
+    name: str
+    version: str
+    content_hash: str
+    """Of the dataset that was exported."""
+    bit_depth: int
+    """Grey levels go up to 2**bit_depth - 1, whatever the picture files could hold."""
+    patch_px: int
+    """Side of the patches that training frames were cut into; 0 = whole frames."""
+    mirror_states: tuple[MirrorStateRecord, ...]
+    sources: tuple[Source, ...]
+    """The sessions that pairs were taken from."""
+    pairs: Mapping[str, Mapping[str, Any]]
+    """"SPLIT/NAME" to what is known of it."""
+    corrections: RigCorrections | None = None
+
+
+def write_manifest(
+    folder: Path,
+    dataset: PairedDataset,
+    *,
+    to: str,
+    patch_px: int,
+    pairs: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write `folder`/twinlens-export.json, and corrections beside it where frames were corrected."""
+    fields = {
+        "format": to,
+        "name": dataset.name,
+        "version": dataset.version,
+        "content_hash": dataset.content_hash,
+        "bit_depth": dataset.bit_depth,
+        "full_scale": 2**dataset.bit_depth - 1,
+        "shape_hw": dataset.shape_hw,
+        "patch_px": patch_px,
+        "mirror_states": [asdict(state) for state in dataset.mirror_states],
+        "sources": [asdict(source) for source in dataset.provenance().sources],
+        "pairs": pairs,
+    }
+    write_artefact(folder / MANIFEST, SCHEMA, SCHEMA_VERSION, fields)
+    corrections = dataset.corrections()
+    if corrections is not None:
+        with h5py.File(folder / CORRECTIONS, "w") as file:
+            write_corrections(file, corrections)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """What an export of ours tells of itself; None for a folder of somebody else's.
+
+    Raises:
+        FormatError: it is damaged or newer.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    found = read_artefact(path, SCHEMA, SCHEMA_VERSION, error=FormatError)
+    try:
+        return Manifest(
+            **{name: found[name] for name in ("format", "name", "version", "content_hash", "bit_depth")},
+            patch_px=found["patch_px"],
+            mirror_states=tuple(
+                MirrorStateRecord(state["label"], tuple(state["values"]), state["unit"])
+                for state in found["mirror_states"]
+            ),
+            sources=tuple(Source(**source) for source in found["sources"]),
+            pairs=found["pairs"],
+            corrections=_corrections(folder),
+        )
+    except (KeyError, TypeError, ValueError, OSError) as cause:
+        raise FormatError(f"{path} is damaged: {cause!r}", hint="export the dataset again") from cause
+
+
+def _corrections(folder: Path) -> RigCorrections | None:
+    path = folder / CORRECTIONS
+    if not path.is_file():
+        return None
+    with h5py.File(path, "r") as file:
+        return read_corrections(file)
