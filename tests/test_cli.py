@@ -44,6 +44,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         "doctor",
         "verify",
         "export",
+        "import",
         "simulate",
         "capture",
         "calibrate",

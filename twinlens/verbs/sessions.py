@@ -1,4 +1,4 @@
-"""`twinlens verify` and `export`."""
+"""`twinlens verify`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,46 +70,3 @@ def _show(check: "SessionCheck") -> None:
         console.table("Problems", ["where", "what"], [(p.where, p.what) for p in check.problems[:SHOWN]])
     if len(check.problems) > SHOWN:
         console.note(f"and {len(check.problems) - SHOWN} more; --json lists all")
-
-
-@click.command()
-@click.argument("session", type=folder)
-@click.option("--to", "picture_type", type=click.Choice(["tiff", "png"]), default="png", show_default=True)
-@click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="New folder.")
-@click.option(
-    "--pairs", default="all", show_default=True, metavar="all|A:B", help="Which, counted from 0; B not included."
-)
-@click.option(
-    "--kind",
-    type=click.Choice(["scene", "dark", "flat", "reference"]),
-    default="scene",
-    show_default=True,
-    help="Scenes, or one of the correction series.",
-)
-@as_json
-def export(*, session: Path, picture_type: Any, out: Path, pairs: str, kind: Any, json: bool) -> None:
-    """Write the pairs of SESSION as pictures, with a table of their frames."""
-    from twinlens.capture.session import Session
-    from twinlens.capture.session_export import export_session
-
-    opened = Session(session)
-    chosen = opened.pairs(kind=kind)[_slice(pairs)]
-    with console.bar("exporting", len(chosen)) as bar:
-        report = export_session(opened, out, picture_type=picture_type, pairs=chosen, on_pair=bar.move)
-    if json:
-        console.report_json(report)
-    else:
-        console.say(f"wrote {report.pairs} pairs ({report.bytes / 1e6:.0f} MB) and {report.table}")
-
-
-def _slice(text: str) -> slice:
-    if text == "all":
-        return slice(None)
-    first, colon, last = text.partition(":")
-    try:
-        found = slice(int(first or 0), int(last) if last else None)
-    except ValueError:
-        colon = ""
-    if not colon or found.start < 0 or (found.stop is not None and found.stop <= found.start):
-        raise click.BadParameter(f"{text!r} is neither 'all' nor A:B with A below B", param_hint="--pairs")
-    return found
