@@ -46,6 +46,7 @@ what = options_of("The dataset")
     show_default=True,
     help="Scenes, or one of the correction series.",
 )
+@of_dataset("--scheme", default="default", show_default=True, help="Which of its split schemes.")
 @of_dataset("--rgb", is_flag=True, help="Write grey in three equal channels, for tools that know no other.")
 @of_dataset(
     "--patches", "patch_px", type=click.IntRange(min=1), metavar="PX", help="Cut training frames to patches."
@@ -101,6 +102,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
 
     dataset = PairedDataset(source)
     settings = ExportSettings(
+        scheme=options["scheme"],
         rgb=options["rgb"],
         patch_px=options["patch_px"] or 0,
         stride_px=options["stride_px"] or 0,
@@ -139,6 +141,12 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
 @pixels_of("--crop-to-common", is_flag=True, help="Cut different sizes to the middle they share.")
 @splits_of("--scene-pattern", default="", metavar="REGEX", help="Finds the scene in SPLIT/NAME: its first group.")
 @splits_of("--scenes", default="", metavar="NAME", help="hdf5: dataset with the scene of every row.")
+@splits_of(
+    "--find-duplicates/--no-find-duplicates",
+    default=True,
+    show_default=True,
+    help="Keep scenes that look the same in one split.",
+)
 @splits_of("--split-again", is_flag=True, help="Draw new splits by whole scenes.")
 @splits_of(
     "--ratios",
@@ -152,6 +160,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
 @what("--name", default="", help="Of the dataset; an export's own, else the file's.")
 @what("--version", default="", help="Of the dataset; an export's own, else 1.0.0.")
 @what("--session", "session_id", default="", help="What the pairs' session is called; SOURCE's name.")
+@what("--layout", type=click.Choice(["contiguous", "tiles"]), default="contiguous", show_default=True)
 @what("--overwrite", is_flag=True, help="Replace an existing file.")
 @as_json
 def import_(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from twinlens.dataset.entry import Entry
 from twinlens.dataset.exchange.basicsr import BasicsrWriter
 from twinlens.dataset.exchange.facts import facts_of
 from twinlens.dataset.exchange.gopro import GoproWriter
@@ -20,7 +21,8 @@ from twinlens.dataset.exchange.pictures import grey_as_rgb
 from twinlens.dataset.exchange.piece import ExportSettings, Piece, Writer
 from twinlens.dataset.exchange.webdataset import WebdatasetWriter
 from twinlens.dataset.exchange.zarr_groups import ZarrWriter
-from twinlens.dataset.paired import PairedDataset, StoredPair
+from twinlens.dataset.measure import require_intact
+from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import SPLITS, SplitName
 from twinlens.errors import DatasetError
 
@@ -63,7 +65,9 @@ def export_dataset(
     known of each pair lies beside them in twinlens-export.json.
 
     Raises:
-        DatasetError: `out` exists or cannot be written, frames are smaller than a patch, or a package is missing.
+        DatasetError: `out` exists or cannot be written, frames are smaller than a patch, or the scheme or a package
+            is missing.
+        CorruptError: pixels are not those that were written.
     """
     settings = settings or ExportSettings()
     if settings.patch_px > min(dataset.shape_hw):
@@ -76,13 +80,13 @@ def export_dataset(
     done = 0
     with new_folder(out) as part:
         with _WRITERS[to](part, settings) as writer:
-            for name, pair, where in _named(dataset):
-                for piece in _pieces(name, pair, where, settings):
+            for name, entry, where in _named(dataset, settings.scheme):
+                for piece in _pieces(name, entry, where, settings):
                     writer.add(piece)
                     written[f"{piece.split}/{piece.name}"] = piece.facts
                 done += 1
                 on_pair(done)
-        write_manifest(part, dataset, to=to, patch_px=settings.patch_px, pairs=written)
+        write_manifest(part, dataset, to=to, settings=settings, pairs=written)
         sizes = [path.stat().st_size for path in part.rglob("*") if path.is_file()]
     return ExportReport(
         folder=str(out),
@@ -95,18 +99,19 @@ def export_dataset(
     )
 
 
-def _named(dataset: PairedDataset) -> Iterator[tuple[str, StoredPair, dict[str, Any]]]:
+def _named(dataset: PairedDataset, scheme: str) -> Iterator[tuple[str, Entry, dict[str, Any]]]:
     """Every pair of the three splits, with a name for its files and its place in split and dataset."""
     taken: set[str] = set()
     for split in SPLITS:
-        pairs = dataset.split(split)
-        for index, row in enumerate(pairs.indices.tolist()):
-            pair = pairs[index]
-            name = "_".join((_slug(pair.scene), _slug(pair.session_id), f"{pair.trigger_index:06d}"))
+        for index, row in enumerate(dataset.split(split, scheme=scheme).indices.tolist()):
+            entry = dataset.entry(row)
+            require_intact(entry, dataset.path)
+            who = entry.member
+            name = "_".join((_slug(who.scene), _slug(who.session_id), f"{who.trigger_index:06d}"))
             # Some file systems take a name in capitals for the same name.
-            name = name if name.lower() not in taken else f"{name}_{pair.pair_id}"
+            name = name if name.lower() not in taken else f"{name}_{who.pair_id}"
             taken.add(name.lower())
-            yield name, pair, {"split": split, "index": index, "row": row}
+            yield name, entry, {"split": split, "index": index, "row": row}
 
 
 def _slug(text: str) -> str:
@@ -114,26 +119,26 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]+", "-", text)[:60].strip("-") or "x"
 
 
-def _pieces(name: str, pair: StoredPair, where: dict[str, Any], settings: ExportSettings) -> Iterator[Piece]:
+def _pieces(name: str, entry: Entry, where: dict[str, Any], settings: ExportSettings) -> Iterator[Piece]:
     split: SplitName = where["split"]
-    facts = {**facts_of(pair), **where}
-    frames = (pair.input, pair.target, pair.mask)
+    facts = {**facts_of(entry), **where}
+    frames = (entry.input, entry.target, entry.mask)
     if not settings.patch_px or split != "train":
         yield _piece(name, frames, facts, is_rgb=settings.rgb)
         return
-    height, width = pair.input.shape
+    height, width = entry.input.shape
     for top in _places(height, settings):
         for left in _places(width, settings):
             window = np.s_[top : top + settings.patch_px, left : left + settings.patch_px]
             yield _piece(
                 f"{name}_y{top:05d}_x{left:05d}",
-                (pair.input[window], pair.target[window], pair.mask[window]),
+                tuple(frame[window] for frame in frames),
                 {**facts, "patch_top_left_px": [top, left]},
                 is_rgb=settings.rgb,
             )
 
 
-def _piece(name: str, frames: tuple[Any, Any, Any], facts: dict[str, Any], *, is_rgb: bool) -> Piece:
+def _piece(name: str, frames: tuple[Any, ...], facts: dict[str, Any], *, is_rgb: bool) -> Piece:
     first, second = (grey_as_rgb(frame) if is_rgb else frame for frame in frames[:2])
     return Piece(name=name, split=facts["split"], input=first, target=second, mask=frames[2], facts=facts)
 

@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
 
 from twinlens.calibrate.align import AlignedPair
 from twinlens.calibrate.passport import Passport
-from twinlens.dataset.paired import StoredPair
+from twinlens.dataset.entry import Entry
+from twinlens.dataset.identity import pair_id
+from twinlens.dataset.measure import entry_of, measured
+from twinlens.dataset.schema import PAIR_ROW
 from twinlens.errors import FormatError
 from twinlens.pixels import Mask, Mono
 
-PIXELS = ("input", "target", "mask")
+LEFT_OUT = {"group_id", "mirror_state", "phash_in", "phash_tg", "xxh_in", "xxh_tg", "pair_hash"}
+"""Columns that number other tables, or are computed again from the pixels and tell a reader nothing."""
 UNKNOWN_MIRROR_STATE = "unknown"
 UNKNOWN = Passport(
     residual_px=math.nan,
@@ -30,63 +33,92 @@ UNKNOWN = Passport(
 """Of a pair that somebody else registered: nothing was measured, and nothing was changed."""
 
 
-def facts_of(pair: StoredPair) -> dict[str, Any]:
-    """Every field but pixels, ready for JSON: arrays are lists, and what is no finite number is None."""
-    return {field.name: _plain(getattr(pair, field.name)) for field in fields(pair) if field.name not in PIXELS}
+def facts_of(entry: Entry) -> dict[str, Any]:
+    """Everything but pixels, ready for JSON: arrays are lists, and what is no finite number is None."""
+    row = {name: _plain(entry.row[name].tolist()) for name in PAIR_ROW.names or () if name not in LEFT_OUT}
+    return {
+        "scene": entry.scene,
+        **row,
+        "mirror_state": entry.mirror_state,
+        "b_from_a": _plain(entry.b_from_a.tolist()),
+        "photometric": list(entry.photometric),
+    }
 
 
-def known_pair(facts: Mapping[str, Any], frames: tuple[Mono, Mono, Mask]) -> AlignedPair:
-    """The pair that `facts_of` described, with these pixels.
+def known_entry(facts: Mapping[str, Any], frames: tuple[Mono, Mono, Mask], *, scene: str) -> Entry:
+    """The entry that `facts_of` described, with these pixels.
 
     Raises:
-        FormatError: something of it is missing.
+        FormatError: something of it is missing, or no such value.
     """
-    passport = {field.name: _valued(field.type, facts[field.name]) for field in fields(Passport)
-                if field.name in facts}  # fmt: skip
-    needed = [field for field in fields(AlignedPair) if field.name not in (*PIXELS, "passport")]
-    missing = [field.name for field in needed if field.name not in facts and field.default is MISSING]
-    if missing:
-        raise FormatError(
-            f"of {facts.get('pair_id', 'a pair')}, the export does not tell {', '.join(missing)}",
-            hint="export it again, or remove twinlens-export.json to import bare pictures",
+    row = np.zeros(1, PAIR_ROW)[0]
+    try:
+        for name in PAIR_ROW.names or ():
+            if name not in LEFT_OUT:
+                row[name] = _valued(PAIR_ROW[name], facts.get(name))
+        row["pair_id"] = pair_id(facts["session_id"], facts["trigger_index"])
+        gain, offset = facts["photometric"]
+        entry = Entry(
+            row=row,
+            input=frames[0],
+            target=frames[1],
+            mask=frames[2],
+            scene=scene,
+            mirror_state=str(facts["mirror_state"]),
+            b_from_a=np.array(facts["b_from_a"], np.float64).reshape(3, 3),
+            photometric=(float(gain), float(offset)),
         )
-    values = {field.name: _valued(field.type, facts[field.name]) for field in needed if field.name in facts}
-    values["b_from_a"] = np.array(facts["b_from_a"], np.float64)
-    return AlignedPair(input=frames[0], target=frames[1], mask=frames[2], passport=Passport(**passport), **values)
+    except (KeyError, TypeError, ValueError) as cause:
+        raise FormatError(
+            f"of {facts.get('pair_id', 'a pair')}, the export does not tell all: {cause!r}",
+            hint="export it again, or remove twinlens-export.json to import bare pictures",
+        ) from cause
+    return measured(entry)
 
 
-def foreign_pair(
+def foreign_entry(
     frames: tuple[Mono, Mono, Mask], *, bit_depth: int, scene: str, session_id: str, trigger_index: int
-) -> AlignedPair:
-    """A pair of which only pixels and scene are known: registered by somebody else, figures unknown."""
-    return AlignedPair(
-        input=frames[0],
-        target=frames[1],
-        mask=frames[2],
-        bit_depth=bit_depth,
-        scene=scene,
-        session_id=session_id,
-        trigger_index=trigger_index,
-        mirror_state=UNKNOWN_MIRROR_STATE,
-        skew_ns=0,
-        exposure_us=0.0,
-        gain_db=0.0,
-        b_from_a=np.eye(3),
-        passport=UNKNOWN,
+) -> Entry:
+    """A pair of which only pixels and scene are known: registered by somebody else, figures unknown.
+
+    Raises:
+        DatasetError: it cannot be stored.
+    """
+    return entry_of(
+        AlignedPair(
+            input=frames[0],
+            target=frames[1],
+            mask=frames[2],
+            bit_depth=bit_depth,
+            scene=scene,
+            session_id=session_id,
+            trigger_index=trigger_index,
+            mirror_state=UNKNOWN_MIRROR_STATE,
+            skew_ns=0,
+            exposure_us=math.nan,
+            gain_db=math.nan,
+            b_from_a=np.eye(3),
+            passport=UNKNOWN,
+        )
     )
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
 
-def _valued(kind: Any, value: Any) -> Any:
-    if value is None and kind is float:
-        return math.nan
-    return tuple(value) if isinstance(value, list) else value
+def _valued(kind: np.dtype[Any], value: Any) -> Any:
+    """The value of a column; what an older export does not tell is unknown."""
+    base = kind.base
+    if base.kind == "S":
+        return str(value or "").encode()
+    unknown = math.nan if base.kind == "f" else 0
+    if kind.shape:
+        return np.array([unknown if one is None else one for one in value or [None] * kind.shape[0]], base)
+    return unknown if value is None else value

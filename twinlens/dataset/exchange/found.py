@@ -86,11 +86,6 @@ class FoundPair:
         """Its name in the whole source."""
         return f"{self.split}/{self.name}" if self.split else self.name
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether all is known of it, and it is no patch of a frame."""
-        return bool(self.facts) and "patch_top_left_px" not in self.facts
-
     def with_facts(self, facts: Mapping[str, Any]) -> "FoundPair":
         """The same pair with what is known of it."""
         return replace(self, facts=facts)

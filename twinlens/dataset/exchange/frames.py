@@ -1,7 +1,7 @@
 """The frames of an import: one size, one channel, one bit depth, whatever the source's pictures are."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -33,9 +33,7 @@ def frame_rule(settings: ImportSettings, manifest: Manifest | None, *, shape_hw:
     return FrameRule(shape_hw, settings.bit_depth or told, settings.colour)
 
 
-def common_shape_hw(
-    found: Sequence[FoundPair], *, is_cropped: bool, on_pair: Callable[[int, int], None]
-) -> tuple[int, int]:
+def common_shape_hw(found: Sequence[FoundPair], *, is_cropped: bool) -> tuple[int, int]:
     """The size of all pictures, or where they differ and `is_cropped`, the largest that fits into each.
 
     Raises:
@@ -44,7 +42,6 @@ def common_shape_hw(
     sizes: Counter[tuple[int, int]] = Counter()
     for pair in found:
         sizes.update((pair.input.shape_hw(), pair.target.shape_hw()))
-        on_pair(0, len(found))
     if len(sizes) > 1 and not is_cropped:
         told = ", ".join(f"{width}x{height} px ({count})" for (height, width), count in sizes.most_common(6))
         raise DatasetError(

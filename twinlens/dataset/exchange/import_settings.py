@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from twinlens.dataset.exchange.pictures import Colour
+from twinlens.dataset.layout import Layout
 from twinlens.dataset.splits import DEFAULT_RATIOS
 from twinlens.errors import SettingsError
 from twinlens.settings import Settings
@@ -41,6 +42,10 @@ class ImportSettings(Settings):
     """What becomes of colour pictures."""
     crop_to_common: bool = False
     """Cut pictures of different sizes to the middle that all have."""
+    find_duplicates: bool = True
+    """Look at the pictures for scenes that are one under two names; an export's groups are kept."""
+    layout: Layout = "contiguous"
+    """Of the dataset's frames."""
     split_again: bool = False
     """Forget the source's splits and draw new ones by whole scenes."""
     ratios: tuple[float, float, float] = DEFAULT_RATIOS

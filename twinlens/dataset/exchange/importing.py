@@ -1,29 +1,28 @@
 """Importing a dataset: pairs that somebody else registered, streamed into a file of ours with honest splits."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from twinlens.calibrate.align import AlignedPair
-from twinlens.dataset.build import DatasetSettings, build_dataset
+from twinlens.dataset.build import assemble
+from twinlens.dataset.entry import Entry
 from twinlens.dataset.exchange.basicsr import find_basicsr
-from twinlens.dataset.exchange.facts import foreign_pair, known_pair
-from twinlens.dataset.exchange.fingerprint import fingerprint
+from twinlens.dataset.exchange.facts import foreign_entry, known_entry
 from twinlens.dataset.exchange.folders import find_in_folders
 from twinlens.dataset.exchange.found import FoundPair
 from twinlens.dataset.exchange.frames import FrameRule, common_shape_hw, frame_rule, frames_of
 from twinlens.dataset.exchange.gopro import find_gopro
 from twinlens.dataset.exchange.hdf5 import find_hdf5
 from twinlens.dataset.exchange.imagefolder import find_imagefolder
+from twinlens.dataset.exchange.import_recipe import import_recipe
 from twinlens.dataset.exchange.import_settings import ImportSettings
-from twinlens.dataset.exchange.kept_splits import kept_splits, scenes_of
+from twinlens.dataset.exchange.kept_splits import scenes_of
 from twinlens.dataset.exchange.lists import find_listed
 from twinlens.dataset.exchange.manifest import MANIFEST, Manifest, read_manifest
 from twinlens.dataset.exchange.webdataset import find_webdataset
 from twinlens.dataset.exchange.zarr_groups import find_zarr
-from twinlens.dataset.schema import ID_BYTES, SPLITS, Provenance, Source, SplitName
+from twinlens.dataset.schema import ID_BYTES, SPLITS, SplitName
 from twinlens.dataset.summary import DatasetReport
 from twinlens.errors import DatasetError, FormatError
 
@@ -54,25 +53,26 @@ def import_dataset(
     manifest = None if source.is_file() else read_manifest(source)
     found = _with_facts(_in_order(_find(source, settings)), manifest)
     scenes = scenes_of(found, settings.scene_pattern)
-    kept = kept_splits(found, scenes, settings)
-    shape_hw = common_shape_hw(found, is_cropped=settings.crop_to_common, on_pair=on_pair)
-    rule = frame_rule(settings, manifest, shape_hw=shape_hw)
     session_id = settings.session_id or _short_name(source)
-    pairs = _pairs(found, scenes, rule, session_id=session_id, on_pair=on_pair)
-    return build_dataset(
-        pairs,
-        out,
-        settings=DatasetSettings(
-            name=settings.name or (manifest.name if manifest else ""),
-            version=settings.version or (manifest.version if manifest else "1.0.0"),
-            ratios=kept.ratios,
-            seed=settings.seed,
-            assignment=kept.assignment,
-        ),
-        provenance=_provenance(source, settings, manifest, session_id=session_id),
-        corrections=manifest.corrections if manifest else None,
-        overwrite=overwrite,
-    )
+    recipe = import_recipe(source, settings, manifest, found=found, scenes=scenes, session_id=session_id)
+    shape_hw = common_shape_hw(found, is_cropped=settings.crop_to_common)
+    rule = frame_rule(settings, manifest, shape_hw=shape_hw)
+
+    def entries() -> Iterator[Entry]:
+        is_known = manifest is not None and not manifest.patch_px
+        for number, (pair, scene) in enumerate(zip(found, scenes, strict=True)):
+            yield _entry(pair, scene, rule, session=(session_id, number), is_known=is_known)
+            on_pair(number + 1, len(found))
+
+    return assemble(entries(), out, recipe, overwrite=overwrite)
+
+
+def _entry(pair: FoundPair, scene: str, rule: FrameRule, *, session: tuple[str, int], is_known: bool) -> Entry:
+    frames = frames_of(pair, rule)
+    if is_known:
+        return known_entry(pair.facts, frames, scene=scene)
+    bit_depth = rule.bit_depth if frames[0].dtype.itemsize == 2 else 8
+    return foreign_entry(frames, bit_depth=bit_depth, scene=scene, session_id=session[0], trigger_index=session[1])
 
 
 def _find(source: Path, settings: ImportSettings) -> list[FoundPair]:
@@ -139,43 +139,6 @@ def _with_facts(found: Sequence[FoundPair], manifest: Manifest | None) -> list[F
     return sorted(told, key=lambda pair: int(pair.facts["row"]))
 
 
-def _pairs(
-    found: Sequence[FoundPair],
-    scenes: Sequence[str],
-    rule: FrameRule,
-    *,
-    session_id: str,
-    on_pair: Callable[[int, int], None],
-) -> Iterator[AlignedPair]:
-    for number, (pair, scene) in enumerate(zip(found, scenes, strict=True)):
-        frames = frames_of(pair, rule)
-        if pair.is_whole:
-            yield known_pair({**pair.facts, "scene": scene}, frames)
-        else:
-            bit_depth = rule.bit_depth if frames[0].dtype.itemsize == 2 else 8
-            yield foreign_pair(
-                frames, bit_depth=bit_depth, scene=scene, session_id=session_id, trigger_index=number
-            )
-        on_pair(number + 1, len(found))
-
-
-def _provenance(
-    source: Path, settings: ImportSettings, manifest: Manifest | None, *, session_id: str
-) -> Provenance:
-    config: dict[str, object] = {"import": settings.as_dict()}
-    if manifest is not None:
-        config["exported_from"] = {
-            "name": manifest.name,
-            "version": manifest.version,
-            "content_hash": manifest.content_hash,
-        }
-    own = Source(session_id, source.name, fingerprint(source))
-    return Provenance(
-        config_json=json.dumps(config, sort_keys=True),
-        sources=(own, *(manifest.sources if manifest else ())),
-        mirror_states=manifest.mirror_states if manifest else (),
-    )
-
-
 def _short_name(source: Path) -> str:
-    return re.sub(r"[^\w-]+", "-", source.resolve().stem).encode()[:ID_BYTES].decode(errors="ignore").strip("-")
+    name = re.sub(r"[^\w-]+", "-", source.resolve().stem).strip("-")
+    return name.encode()[:ID_BYTES].decode(errors="ignore")

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from twinlens.corrections import RigCorrections
 from twinlens.dataset.corrections import read_corrections, write_corrections
+from twinlens.dataset.exchange.piece import ExportSettings
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import MirrorStateRecord, Source
 from twinlens.errors import FormatError
@@ -19,6 +21,22 @@ CORRECTIONS = "twinlens-corrections.h5"
 """Dark, gain and defect maps of both cameras, which the exported frames have had."""
 SCHEMA = "twinlens.export"
 SCHEMA_VERSION = "1.0.0"
+TEXTS = ("description", "license", "citation")
+PLAIN = (
+    "format",
+    "name",
+    "version",
+    "content_hash",
+    "bit_depth",
+    "patch_px",
+    "texts",
+    "group_of",
+    "places",
+    "is_leaky",
+    "about",
+    "pairs",
+)
+"""Fields that lie in the file as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +52,16 @@ class Manifest:
     """Grey levels go up to 2**bit_depth - 1, whatever the picture files could hold."""
     patch_px: int
     """Side of the patches that training frames were cut into; 0 = whole frames."""
+    texts: Mapping[str, str]
+    """Description, license and citation."""
+    group_of: Mapping[str, str]
+    """Scene to group, which no split divides."""
+    places: Mapping[str, str]
+    """Scene to place, where known."""
+    is_leaky: bool
+    """Whether its splits divide a group."""
+    about: Mapping[str, Any]
+    """How its splits were drawn."""
     mirror_states: tuple[MirrorStateRecord, ...]
     sources: tuple[Source, ...]
     """The sessions that pairs were taken from."""
@@ -47,10 +75,12 @@ def write_manifest(
     dataset: PairedDataset,
     *,
     to: str,
-    patch_px: int,
+    settings: ExportSettings,
     pairs: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write `folder`/twinlens-export.json, and corrections beside it where frames were corrected."""
+    contents = dataset.contents
+    scheme = contents.schemes[settings.scheme]
     fields = {
         "format": to,
         "name": dataset.name,
@@ -59,7 +89,15 @@ def write_manifest(
         "bit_depth": dataset.bit_depth,
         "full_scale": 2**dataset.bit_depth - 1,
         "shape_hw": dataset.shape_hw,
-        "patch_px": patch_px,
+        "scheme": settings.scheme,
+        "patch_px": settings.patch_px,
+        "texts": {name: contents.head.get(name, "") for name in TEXTS},
+        "group_of": contents.group_of,
+        "places": contents.places,
+        "is_leaky": scheme.is_leaky,
+        "about": {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in scheme.about.items()
+        },
         "mirror_states": [asdict(state) for state in dataset.mirror_states],
         "sources": [asdict(source) for source in dataset.provenance().sources],
         "pairs": pairs,
@@ -83,14 +121,12 @@ def read_manifest(folder: Path) -> Manifest | None:
     found = read_artefact(path, SCHEMA, SCHEMA_VERSION, error=FormatError)
     try:
         return Manifest(
-            **{name: found[name] for name in ("format", "name", "version", "content_hash", "bit_depth")},
-            patch_px=found["patch_px"],
+            **{name: found[name] for name in PLAIN},
             mirror_states=tuple(
                 MirrorStateRecord(state["label"], tuple(state["values"]), state["unit"])
                 for state in found["mirror_states"]
             ),
             sources=tuple(Source(**source) for source in found["sources"]),
-            pairs=found["pairs"],
             corrections=_corrections(folder),
         )
     except (KeyError, TypeError, ValueError, OSError) as cause:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from twinlens.dataset.schema import SplitName
+from twinlens.dataset.schema import DEFAULT_SCHEME, SplitName
 from twinlens.errors import SettingsError
 from twinlens.pixels import Mask, Picture
 from twinlens.settings import Settings
@@ -13,6 +13,8 @@ from twinlens.settings import Settings
 class ExportSettings(Settings):
     """How a dataset is exported."""
 
+    scheme: str = DEFAULT_SCHEME
+    """Which of the dataset's split schemes."""
     rgb: bool = False
     """Write grey in three equal channels, for tools that know no other."""
     patch_px: int = 0
