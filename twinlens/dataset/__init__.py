@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from twinlens.dataset.derive import DeriveSettings as DeriveSettings
     from twinlens.dataset.derive import add_scheme as add_scheme
     from twinlens.dataset.derive import derive_dataset as derive_dataset
+    from twinlens.dataset.exchange.export import ExportReport as ExportReport
+    from twinlens.dataset.exchange.export import export_dataset as export_dataset
+    from twinlens.dataset.exchange.import_settings import ImportSettings as ImportSettings
+    from twinlens.dataset.exchange.importing import import_dataset as import_dataset
+    from twinlens.dataset.exchange.piece import ExportSettings as ExportSettings
     from twinlens.dataset.limits import PassportLimits as PassportLimits
     from twinlens.dataset.paired import PairedDataset as PairedDataset
     from twinlens.dataset.paired import PairSplit as PairSplit
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from twinlens.dataset.schema import Provenance as Provenance
     from twinlens.dataset.schema import Source as Source
     from twinlens.dataset.schemes import SplitSettings as SplitSettings
+    from twinlens.dataset.shards import CropDraw as CropDraw
+    from twinlens.dataset.shards import ShardCrops as ShardCrops
     from twinlens.dataset.splits import split_scenes as split_scenes
     from twinlens.dataset.summary import DatasetReport as DatasetReport
 
@@ -35,8 +42,13 @@ _HOMES = {
     "patches": ("Crop", "random_crops"),
     "schema": ("MirrorStateRecord", "Provenance", "Source"),
     "derive": ("DeriveSettings", "add_scheme", "derive_dataset"),
+    "exchange.export": ("ExportReport", "export_dataset"),
+    "exchange.import_settings": ("ImportSettings",),
+    "exchange.importing": ("import_dataset",),
+    "exchange.piece": ("ExportSettings",),
     "limits": ("PassportLimits",),
     "schemes": ("SplitSettings",),
+    "shards": ("CropDraw", "ShardCrops"),
     "splits": ("split_scenes",),
     "summary": ("DatasetReport",),
 }

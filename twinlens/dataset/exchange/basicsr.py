@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from twinlens.dataset.exchange.found import Encoded, FoundPair, PictureSource, matched, named_pictures
 from twinlens.dataset.exchange.optional import optional
@@ -156,7 +156,7 @@ def _pictures(folder: Path) -> dict[str, PictureSource]:
     return {name: Encoded(f"{name} in {folder}", partial(_value, folder, name)) for name in names}
 
 
-def _value(folder: Path, name: str) -> BinaryIO:
+def _value(folder: Path, name: str) -> BytesIO:
     lmdb = optional("lmdb", extra="exchange")
     try:
         with (

@@ -65,8 +65,8 @@ def export_dataset(
     known of each pair lies beside them in twinlens-export.json.
 
     Raises:
-        DatasetError: `out` exists or cannot be written, frames are smaller than a patch, or the scheme or a package
-            is missing.
+        DatasetError: `out` exists or cannot be written, frames are smaller than a patch, or scheme or package
+            are missing.
         CorruptError: pixels are not those that were written.
     """
     settings = settings or ExportSettings()

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from twinlens.dataset.exchange.pictures import SUFFIXES, decoded, picture_size
 from twinlens.dataset.schema import SplitName
@@ -47,7 +48,7 @@ class Encoded:
     """A picture as PNG, TIFF, JPEG or BMP: a file, a member of an archive or a value of a database."""
 
     where: str
-    opened: Callable[[], BinaryIO]
+    opened: Callable[[], BufferedIOBase]
 
     def shape_hw(self) -> tuple[int, int]:
         """Height and width, from its head."""
@@ -96,7 +97,7 @@ def file_picture(path: Path) -> Encoded:
     return Encoded(str(path), partial(_opened, path))
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> BufferedIOBase:
     return path.open("rb")
 
 

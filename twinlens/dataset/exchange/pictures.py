@@ -1,6 +1,7 @@
 """Pictures as bytes and back: lossless PNG out; PNG, TIFF, JPEG and BMP in; colour to one channel where asked."""
 
-from typing import BinaryIO, Literal, cast
+from io import BufferedIOBase
+from typing import IO, Literal, cast
 
 import cv2
 import numpy as np
@@ -44,14 +45,14 @@ def decoded(data: bytes, *, where: str) -> Picture:
     return image if image.ndim == 2 else cast("Picture", np.ascontiguousarray(image[..., ::-1]))
 
 
-def picture_size(file: BinaryIO, *, where: str) -> tuple[int, int]:
+def picture_size(file: BufferedIOBase, *, where: str) -> tuple[int, int]:
     """Height and width that a picture's head tells, without decoding it.
 
     Raises:
         FormatError: it is no picture.
     """
     try:
-        with Image.open(file) as head:
+        with Image.open(cast("IO[bytes]", file)) as head:
             return head.height, head.width
     except OSError as cause:
         raise FormatError(f"{where} is no picture: {cause}", hint="remove it, or save it again") from cause

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from twinlens.dataset.exchange.found import Encoded, FoundPair, PictureSource, matched, split_in
 from twinlens.dataset.exchange.pictures import SUFFIXES, png
@@ -150,7 +150,7 @@ def _members(shard: Path) -> dict[str, dict[str, PictureSource]]:
     return found
 
 
-def _part(path: Path, offset: int, size: int) -> BinaryIO:
+def _part(path: Path, offset: int, size: int) -> BytesIO:
     with path.open("rb") as file:
         file.seek(offset)
         return BytesIO(file.read(size))

@@ -1,0 +1,94 @@
+"""`twinlens export` and `import` from the command line."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from twinlens.calibrate.align import AlignedPair, Passport
+from twinlens.cli import run
+from twinlens.dataset import PairedDataset, build_dataset
+
+PASSPORT = Passport(
+    residual_px=0.1, ncc=0.9, gain=1.0, offset=0.0, kernel_sigma_px=1.0, overlap=1.0, saturated_fraction=0.0
+)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> PairedDataset:
+    frames = np.random.default_rng(0).integers(0, 255, (6, 2, 24, 32), np.uint8)
+    build_dataset(
+        (
+            AlignedPair(
+                input=first,
+                target=second,
+                mask=np.ones((24, 32), np.bool_),
+                bit_depth=8,
+                scene=f"scene-{k // 2}",
+                session_id="s",
+                trigger_index=k,
+                mirror_state="flat",
+                skew_ns=0,
+                exposure_us=100.0,
+                gain_db=0.0,
+                b_from_a=np.eye(3),
+                passport=PASSPORT,
+            )
+            for k, (first, second) in enumerate(frames)
+        ),
+        tmp_path / "d.h5",
+    )
+    return PairedDataset(tmp_path / "d.h5")
+
+
+def test_a_dataset_goes_out_and_comes_back(dataset: PairedDataset, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "d.h5", "--to", "gopro", "-o", "out", "--rgb", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["format"], told["pairs"], told["content_hash"]) == ("gopro", 6, dataset.content_hash)
+    assert run(["import", "out", "--from", "gopro", "-o", "back.h5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["content_hash"] == dataset.content_hash
+    assert run(["export", "d.h5", "--to", "webdataset", "-o", "shards", "--shard-mb", "0.004"]) == 0
+    assert run(["import", "shards", "--from", "webdataset", "-o", "again.h5"]) == 0
+    assert capsys.readouterr().out.count(dataset.content_hash) == 2
+
+
+def test_a_foreign_folder_comes_in_by_patterns_in_colour(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colour = np.random.default_rng(1).integers(0, 255, (4, 24, 32, 3), np.uint8)
+    for k, side in ((k, side) for k in range(4) for side in ("blur", "sharp")):
+        (tmp_path / "src" / side).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "src" / side / f"p{k}_{k}.png"), colour[k])
+    asked = ["import", "src", "--from", "folders", "--input", "blur/{name}.png", "--target", "sharp/{name}.png"]
+    asked += ["-o", "f.h5", "--no-find-duplicates", "--scene-pattern", r"(\d+)_"]
+    assert run(asked) == 1
+    assert "--mono" in capsys.readouterr().err
+    assert not (tmp_path / "f.h5").exists()
+    assert run([*asked, "--channel", "r"]) == 0
+    assert sorted(PairedDataset(tmp_path / "f.h5").scenes) == ["0", "1", "2", "3"]
+    assert run([*asked, "--channel", "r"]) == 1
+    assert run([*asked, "--mono", "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "d.h5", "-o", "out"],
+        ["export", "d.h5", "--to", "tiff", "-o", "out"],
+        ["export", ".", "--to", "gopro", "-o", "out"],
+        ["import", "d.h5", "-o", "x.h5"],
+        ["import", ".", "--from", "gopro", "-o", "x.h5", "--mono", "--channel", "r"],
+    ],
+)
+@pytest.mark.usefixtures("dataset")
+def test_what_does_not_fit_its_source_is_wrong_usage(arguments: list[str], tmp_path: Path) -> None:
+    assert run(arguments) == 2
+    assert not (tmp_path / "out").exists()
