@@ -19,7 +19,8 @@ SIDES = {"lq": "input", "gt": "target", "mask": "mask"}
 LMDB_LIST = "meta_info.txt"
 SPARE_BYTES = 2**20
 """Room for an LMDB's own pages, and for a PNG that is larger than its pixels."""
-COMMIT_EVERY = 16
+COMMIT_BYTES = 2**24
+"""Waiting in memory at most, beside one picture; every commit waits for the disk."""
 
 
 class BasicsrWriter:
@@ -117,7 +118,7 @@ class _Database:
         """Store one picture."""
         self._waiting.append((name.encode("ascii"), data))
         self._lines.append(f"{name}.png {size} {PNG_LEVEL}")
-        if len(self._waiting) >= COMMIT_EVERY:
+        if sum(len(data) for _, data in self._waiting) >= COMMIT_BYTES:
             self._commit()
 
     def _commit(self) -> None:
