@@ -134,13 +134,14 @@ def pairs_of(shard: Path) -> Iterator[ShardPair]:
                 f"{where} has no {' and '.join(lacking)}; it has {', '.join(sorted(members))}",
                 hint="write shards with: twinlens export DATASET.h5 --to webdataset -o FOLDER",
             )
+        facts = _facts(members.get("json", b"{}"), where)
         first, second = (
             as_mono(decoded(members[name], where=where), colour="refuse", where=where)
+            >> facts.get("shift_bits", 0)
             for name in ("input.png", "target.png")
         )
         has_mask = "mask.png" in members
         mask = decoded(members["mask.png"], where=where) != 0 if has_mask else np.ones(first.shape, np.bool_)
-        facts = _facts(members.get("json", b"{}"), where)
         bit_depth = int(facts.get("bit_depth", 8 * first.dtype.itemsize))
         yield ShardPair(key, first, second, mask, bit_depth, int(facts.get("index", -1)))
 

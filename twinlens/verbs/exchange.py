@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twinlens import console
+from twinlens.verbs.dataset_options import out_file, show_dataset
 from twinlens.verbs.options import as_json, existing
 from twinlens.verbs.sections import SectionedCommand, options_of
 
 if TYPE_CHECKING:
     from twinlens.dataset.exchange.export import ExportReport
-    from twinlens.dataset.summary import DatasetReport
 else:
-    DatasetReport = ExportReport = Any  # importing them would make --help slow
+    ExportReport = Any  # importing it would make --help slow
 
 PICTURE_TYPES = ("png", "tiff")
 LAYOUTS = ("gopro", "basicsr", "imagefolder", "webdataset", "zarr")
@@ -54,6 +54,7 @@ what = options_of("The dataset")
 @of_dataset(
     "--stride", "stride_px", type=click.IntRange(min=1), metavar="PX", help="Between patches; half of one."
 )
+@of_dataset("--full-range", is_flag=True, help="Spread 10 bit over 16, for tools that look at the upper byte.")
 @of_dataset("--lmdb", is_flag=True, help="basicsr: one LMDB per folder of pictures.")
 @of_dataset(
     "--shard-mb",
@@ -104,6 +105,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
     settings = ExportSettings(
         scheme=options["scheme"],
         rgb=options["rgb"],
+        full_range=options["full_range"],
         patch_px=options["patch_px"] or 0,
         stride_px=options["stride_px"] or 0,
         lmdb=options["lmdb"],
@@ -127,7 +129,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
 
 @click.command(name="import", cls=SectionedCommand)
 @click.argument("source", type=existing)
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="NAME.h5 to write.")
+@click.option("-o", "--out", type=out_file, required=True, help="File to write, such as NAME-v1.0.0.h5.")
 @click.option("--from", "format", type=click.Choice(SOURCES), required=True, help="What SOURCE is.")
 @pairs_of("--input", metavar="NAME", default="", help="Degraded side: pattern with {name}, dataset or folder.")
 @pairs_of("--target", metavar="NAME", default="", help="Sharp side, likewise. {split} may stand in both.")
@@ -204,23 +206,7 @@ def import_(
             overwrite=overwrite,
             on_pair=lambda done, total: bar.move(done, total=total),
         )
-    if json:
-        console.report_json(report)
-    else:
-        _show(out, report)
-
-
-def _show(out: Path, report: "DatasetReport") -> None:
-    console.figures(
-        f"Dataset {out}",
-        {
-            "pairs": report.pairs,
-            "size": f"{report.shape_hw[1]}x{report.shape_hw[0]} px, {report.bit_depth} bit",
-            **{count.split: f"{count.pairs} pairs of {count.scenes} scenes" for count in report.splits},
-            "input PSNR mean": f"{report.input_psnr_db.mean:.2f} dB",
-            "content hash": report.content_hash,
-        },
-    )
+    console.report_json(report) if json else show_dataset(out, report)
 
 
 def _split_and_file(text: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -36,6 +37,12 @@ def imported(source: Path, out: Path, form: str, **changes: object) -> PairedDat
     form = form.replace("lmdb", "basicsr")
     import_dataset(source, out, settings=ImportSettings(format=form, **changes))
     return PairedDataset(out)
+
+
+def read_png(path: Path) -> np.ndarray:
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    return found
 
 
 def assert_same(found: PairedDataset, dataset: PairedDataset) -> None:
@@ -77,6 +84,18 @@ def test_grey_written_in_three_channels_comes_back_as_grey(
     needed_package(layout)
     dataset = built(bit_depth=10)
     folder = exported(dataset, tmp_path / "out", layout, rgb=True)
+    assert_same(imported(folder, tmp_path / "back.h5", layout), dataset)
+
+
+@pytest.mark.parametrize("layout", ["gopro", "webdataset"])
+def test_pictures_spread_over_16_bits_come_back_as_deep_as_they_were(
+    layout: str, built: Built, tmp_path: Path
+) -> None:
+    dataset = built(bit_depth=10)
+    folder = exported(dataset, tmp_path / "out", layout, full_range=True)
+    if layout == "gopro":
+        brightest = max(read_png(path).max() for path in folder.glob("*/input/*.png"))
+        assert brightest == 1023 << 6
     assert_same(imported(folder, tmp_path / "back.h5", layout), dataset)
 
 

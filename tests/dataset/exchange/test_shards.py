@@ -110,6 +110,18 @@ def test_full_scale_becomes_one(folder: Path) -> None:
     np.testing.assert_array_equal(batch.input[2, 0].numpy(), some[2].input / np.float32(1023))
 
 
+def test_shards_spread_over_16_bits_give_the_same_crops(
+    folder: Path, dataset: PairedDataset, tmp_path: Path
+) -> None:
+    settings = ExportSettings(shard_bytes=45_000, full_range=True)
+    export_dataset(dataset, tmp_path / "bright", to="webdataset", settings=settings)
+    plain = {pair.key: pair for shard in folder.glob("*.tar") for pair in pairs_of(shard)}
+    for shard in (tmp_path / "bright").glob("*.tar"):
+        for pair in pairs_of(shard):
+            np.testing.assert_array_equal(pair.input, plain[pair.key].input)
+            assert pair.bit_depth == 10
+
+
 def test_what_cannot_work_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="56x40 px, crops of 41 px"):
         ShardCrops(folder, "train", CropDraw(crop_px=41))

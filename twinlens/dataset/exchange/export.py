@@ -61,7 +61,7 @@ def export_dataset(
 ) -> ExportReport:
     """Write the pairs of train, val and test as the new folder `out`; one pair is in memory at a time.
 
-    Pixels, masks and bit depth are written as they are: 10-bit frames as 16-bit pictures of 0 to 1023. What is
+    Pixels and masks are written as they are: 10-bit frames as 16-bit pictures of 0 to 1023. What is
     known of each pair lies beside them in twinlens-export.json.
 
     Raises:
@@ -121,7 +121,7 @@ def _slug(text: str) -> str:
 
 def _pieces(name: str, entry: Entry, where: dict[str, Any], settings: ExportSettings) -> Iterator[Piece]:
     split: SplitName = where["split"]
-    facts = {**facts_of(entry), **where}
+    facts = {**facts_of(entry), **where, "shift_bits": settings.shift_bits(int(entry.row["bit_depth"]))}
     frames = (entry.input, entry.target, entry.mask)
     if not settings.patch_px or split != "train":
         yield _piece(name, frames, facts, is_rgb=settings.rgb)
@@ -139,7 +139,8 @@ def _pieces(name: str, entry: Entry, where: dict[str, Any], settings: ExportSett
 
 
 def _piece(name: str, frames: tuple[Any, ...], facts: dict[str, Any], *, is_rgb: bool) -> Piece:
-    first, second = (grey_as_rgb(frame) if is_rgb else frame for frame in frames[:2])
+    bright = [frame << facts["shift_bits"] for frame in frames[:2]]
+    first, second = (grey_as_rgb(frame) if is_rgb else frame for frame in bright)
     return Piece(name=name, split=facts["split"], input=first, target=second, mask=frames[2], facts=facts)
 
 

@@ -24,13 +24,15 @@ class FrameRule:
     shape_hw: tuple[int, int]
     bit_depth: int
     """Of 16-bit pictures."""
+    shift_bits: int
+    """By which they are brighter than what they show."""
     colour: Colour
 
 
 def frame_rule(settings: ImportSettings, manifest: Manifest | None, *, shape_hw: tuple[int, int]) -> FrameRule:
     """The rule that the settings and an export's own words make."""
-    told = manifest.bit_depth if manifest is not None else DEEPEST
-    return FrameRule(shape_hw, settings.bit_depth or told, settings.colour)
+    told, shift_bits = (DEEPEST, 0) if manifest is None else (manifest.bit_depth, manifest.shift_bits)
+    return FrameRule(shape_hw, settings.bit_depth or told, shift_bits, settings.colour)
 
 
 def common_shape_hw(found: Sequence[FoundPair], *, is_cropped: bool) -> tuple[int, int]:
@@ -74,7 +76,8 @@ def frames_of(pair: FoundPair, rule: FrameRule) -> tuple[Mono, Mono, Mask]:
 
 
 def _mono(side: PictureSource, rule: FrameRule) -> Mono:
-    picture = as_mono(side.read(), colour=rule.colour, where=side.where)
+    seen = as_mono(side.read(), colour=rule.colour, where=side.where)
+    picture = cast("Mono", seen >> rule.shift_bits)
     brightest = int(picture.max(initial=0))
     if picture.dtype == np.uint16 and brightest >= 2**rule.bit_depth:
         raise FormatError(

@@ -63,6 +63,7 @@ def import_recipe(
             license=texts.get("license", ""),
             citation=texts.get("citation", ""),
             layout=settings.layout,
+            grid=manifest.grid if manifest else "b",
             splits=splits,
             find_duplicates=settings.find_duplicates and not is_restored,
         ),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -28,7 +28,9 @@ PLAIN = (
     "version",
     "content_hash",
     "bit_depth",
+    "shift_bits",
     "patch_px",
+    "grid",
     "texts",
     "group_of",
     "places",
@@ -50,8 +52,12 @@ class Manifest:
     """Of the dataset that was exported."""
     bit_depth: int
     """Grey levels go up to 2**bit_depth - 1, whatever the picture files could hold."""
+    shift_bits: int
+    """By which pictures are brighter than the dataset's frames."""
     patch_px: int
     """Side of the patches that training frames were cut into; 0 = whole frames."""
+    grid: Literal["a", "b"]
+    """Whose pixels pairs are laid on."""
     texts: Mapping[str, str]
     """Description, license and citation."""
     group_of: Mapping[str, str]
@@ -90,7 +96,9 @@ def write_manifest(
         "full_scale": 2**dataset.bit_depth - 1,
         "shape_hw": dataset.shape_hw,
         "scheme": settings.scheme,
+        "shift_bits": settings.shift_bits(dataset.bit_depth),
         "patch_px": settings.patch_px,
+        "grid": contents.grid,
         "texts": {name: contents.head.get(name, "") for name in TEXTS},
         "group_of": contents.group_of,
         "places": contents.places,

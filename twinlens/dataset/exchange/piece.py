@@ -17,6 +17,9 @@ class ExportSettings(Settings):
     """Which of the dataset's split schemes."""
     rgb: bool = False
     """Write grey in three equal channels, for tools that know no other."""
+    full_range: bool = False
+    """Spread 16-bit pictures over all 16 bits, times 2**(16 - bit depth): tools that look at the upper byte or
+    divide by 65535 see 10-bit pictures as black otherwise. An import takes it back."""
     patch_px: int = 0
     """Cut training frames into patches of this side; 0 = whole frames. Val and test stay whole."""
     stride_px: int = 0
@@ -33,6 +36,10 @@ class ExportSettings(Settings):
         self.require("shard_bytes", minimum=1, maximum=2**60)
         if self.stride_px and not self.patch_px:
             raise SettingsError("a stride was given, and no patches", hint="give --patches too")
+
+    def shift_bits(self, bit_depth: int) -> int:
+        """By how many bits pictures of `bit_depth` are written brighter than they are."""
+        return 16 - bit_depth if self.full_range and bit_depth > 8 else 0
 
 
 @dataclass(frozen=True, slots=True)
