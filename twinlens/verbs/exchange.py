@@ -149,6 +149,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
     show_default=True,
     help="Keep scenes that look the same in one split.",
 )
+@splits_of("--allow-leaky", is_flag=True, help="Divide within scenes where there are too few of them.")
 @splits_of("--split-again", is_flag=True, help="Draw new splits by whole scenes.")
 @splits_of(
     "--ratios",

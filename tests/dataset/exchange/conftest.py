@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from twinlens.calibrate.align import AlignedPair
-from twinlens.dataset import PairedDataset, build_dataset
+from twinlens.dataset import ImportSettings, PairedDataset, build_dataset, import_dataset
+from twinlens.errors import DatasetError
 
 PACKAGE = {"lmdb": "lmdb", "zarr": "zarr"}
 
@@ -61,3 +62,28 @@ def save() -> Callable[[Path, np.ndarray], None]:
         assert cv2.imwrite(str(path), pixels if pixels.ndim == 2 else pixels[..., ::-1])
 
     return write
+
+
+@pytest.fixture
+def imported() -> Callable[..., PairedDataset]:
+    """Imports a source into a dataset beside it."""
+
+    def bring_in(source: Path, **settings: object) -> PairedDataset:
+        out = source.with_name("imported.h5")
+        import_dataset(source, out, settings=ImportSettings(**settings), overwrite=True)
+        return PairedDataset(out)
+
+    return bring_in
+
+
+@pytest.fixture
+def refused() -> Callable[..., DatasetError]:
+    """The error that a source is refused with; nothing may be left beside it."""
+
+    def refuse(source: Path, error: type[Exception], match: str, **settings: object) -> DatasetError:
+        with pytest.raises(error, match=match) as caught:
+            import_dataset(source, source.with_name("refused.h5"), settings=ImportSettings(**settings))
+        assert not list(source.parent.glob("*refused*"))
+        return caught.value
+
+    return refuse

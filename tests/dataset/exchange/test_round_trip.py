@@ -1,7 +1,10 @@
 """What is exported and imported again is the same dataset, to its content hash."""
 
 import dataclasses
+import gc
 import json
+import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,6 +162,26 @@ def test_a_report_counts_pairs_files_and_bytes(built: Built, tmp_path: Path) -> 
     assert report.bytes == sum(path.stat().st_size for path in files)
     assert sum(report.pictures.values()) == 10
     json.dumps(dataclasses.asdict(report))
+
+
+def test_memory_does_not_grow_with_the_number_of_pairs(pairs: Callable[..., object], tmp_path: Path) -> None:
+    def peak_bytes(count: int) -> int:
+        build_dataset(pairs(count, shape_hw=(300, 400)), tmp_path / f"{count}.h5", overwrite=True)
+        dataset = PairedDataset(tmp_path / f"{count}.h5")
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        (tmp_path / "back.h5").unlink(missing_ok=True)
+        gc.collect()
+        tracemalloc.start()
+        imported(
+            exported(dataset, tmp_path / "out", "gopro"), tmp_path / "back.h5", "gopro", find_duplicates=False
+        )
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak_bytes(6)  # imports and caches are paid here
+    # 24 more pairs may cost their names and facts, and nothing like their 8.6 MB of pixels.
+    assert peak_bytes(30) - peak_bytes(6) < 360_000
 
 
 def test_an_existing_folder_is_never_written_into(built: Built, tmp_path: Path) -> None:

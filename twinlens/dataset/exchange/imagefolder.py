@@ -3,7 +3,7 @@
 import csv
 import json
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from twinlens.dataset.exchange.found import FoundPair, file_picture, split_folders
@@ -88,7 +88,7 @@ def _rows(split: SplitName | None, folder: Path) -> list[FoundPair]:
         )
     return [
         FoundPair(
-            Path(target).stem,
+            _name(target),
             split,
             file_picture(folder / one),
             file_picture(folder / target),
@@ -97,6 +97,12 @@ def _rows(split: SplitName | None, folder: Path) -> list[FoundPair]:
         )
         for one, target, mask, row in zip(files["input"], files["target"], files["mask"], rows, strict=True)
     ]
+
+
+def _name(file: str) -> str:
+    """What the pair is called: its target's path without suffix, and without a folder that only tells the side."""
+    path = PurePosixPath(file).with_suffix("")
+    return PurePosixPath(*path.parts[1:]).as_posix() if path.parts[0] in SIDES else path.as_posix()
 
 
 def _cell(value: Any) -> Any:

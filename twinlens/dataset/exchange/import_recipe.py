@@ -40,7 +40,12 @@ def import_recipe(
     splits = SplitSettings()
     if not is_restored:
         kept = kept_splits(found, scenes, settings)
-        splits = SplitSettings(ratios=kept.ratios, seed=settings.seed, assignment=kept.assignment)
+        splits = SplitSettings(
+            ratios=kept.ratios,
+            seed=settings.seed,
+            assignment=kept.assignment,
+            allow_leaky=settings.allow_leaky,
+        )
 
     def restored(members: Sequence[Member], _: DuplicateReport) -> Division:
         if manifest is None or len(members) != len(found):
@@ -83,7 +88,7 @@ def _provenance(
             "version": manifest.version,
             "content_hash": manifest.content_hash,
         }
-    own = Source(session_id, source.name, fingerprint(source))
+    own = Source(session_id, source.resolve().name, fingerprint(source))
     return Provenance(
         config_json=json.dumps(config, sort_keys=True),
         sources=(own, *(manifest.sources if manifest else ())),

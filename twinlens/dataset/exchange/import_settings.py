@@ -50,6 +50,8 @@ class ImportSettings(Settings):
     """Forget the source's splits and draw new ones by whole scenes."""
     ratios: tuple[float, float, float] = DEFAULT_RATIOS
     """Shares of train, val and test, for splits that the source does not have."""
+    allow_leaky: bool = False
+    """Divide within scenes where there are too few of them; the file says so."""
     seed: int = 0
     """Draws which scenes go where."""
     name: str = ""

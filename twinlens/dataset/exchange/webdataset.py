@@ -142,7 +142,7 @@ def _members(shard: Path) -> dict[str, dict[str, PictureSource]]:
             for member in archive:
                 key, extension = _key_and_extension(member.name)
                 side, suffix = Path(extension).stem, Path(extension).suffix
-                if member.isfile() and suffix in SUFFIXES:
+                if member.isfile() and suffix.lower() in SUFFIXES:
                     place = partial(_part, shard, member.offset_data, member.size)
                     found.setdefault(side, {})[key] = Encoded(f"{member.name} in {shard}", place)
     except (tarfile.TarError, OSError) as cause:
