@@ -43,8 +43,8 @@ def main() -> int:
             figures[count] = build(sessions[:upto], calibration, Path(folder) / f"d{count}.h5", jobs=asked.jobs)
             seconds, peak = figures[count]
             print(
-                f"{count:5d} pairs, {asked.jobs} processes: {seconds:6.1f} s, {60 * count / seconds:5.1f} pairs/min, "
-                f"peak memory {peak:.2f} GiB",
+                f"{count:5d} pairs, {asked.jobs} processes: {seconds:6.1f} s, "
+                f"{60 * count / seconds:5.1f} pairs/min, peak memory {peak:.2f} GiB",
                 flush=True,
             )
     return judge(figures)
@@ -92,7 +92,9 @@ def build(sessions: list[Session], calibration: Path, out: Path, *, jobs: int) -
     began = time.perf_counter()
     command = ["twinlens", "build", *folders, "-c", calibration, "-o", out, "--jobs", str(jobs), "--json"]
     with subprocess.Popen(
-        [str(Path(sys.executable).with_name("twinlens")), *map(str, command[1:])], stdout=subprocess.PIPE, text=True
+        [str(Path(sys.executable).with_name("twinlens")), *map(str, command[1:])],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as child:
         ended, peak = threading.Event(), [0.0]
         watch = threading.Thread(target=_watch, args=(child.pid, ended, peak))
@@ -141,10 +143,14 @@ def judge(figures: dict[int, tuple[float, float]]) -> int:
     minutes = WANTED_PAIRS * many_s / counts[-1] / 60
     bars = [
         (f"peak memory {many_gib:.2f} GiB, at most {LIMIT_GIB}", many_gib <= LIMIT_GIB),
-        (f"memory of {counts[-1]} against {counts[0]} pairs {many_gib / few_gib:.2f}x, at most 1.15x",
-         many_gib <= 1.15 * few_gib),
-        (f"{WANTED_PAIRS} pairs in {minutes:.1f} min, extrapolated, at most {WANTED_MINUTES}",
-         minutes <= WANTED_MINUTES),
+        (
+            f"memory of {counts[-1]} against {counts[0]} pairs {many_gib / few_gib:.2f}x, at most 1.15x",
+            many_gib <= 1.15 * few_gib,
+        ),
+        (
+            f"{WANTED_PAIRS} pairs in {minutes:.1f} min, extrapolated, at most {WANTED_MINUTES}",
+            minutes <= WANTED_MINUTES,
+        ),
     ]
     for text, holds in bars:
         print(("pass  " if holds else "MISS  ") + text)

@@ -1,11 +1,8 @@
 """From sessions to a dataset: planned, run anywhere, killed and resumed, gated, and appended to."""
 
 import dataclasses
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -251,54 +248,3 @@ def test_thirty_kills_leave_the_same_dataset(tmp_path: Path) -> None:
         out.unlink()
         finished += 1
     assert not list(tmp_path.glob(".*"))
-
-
-RAY_BUILD = """
-import json, sys, threading, time
-from pathlib import Path
-from ray.cluster_utils import Cluster
-from twinlens import build_plan
-from twinlens.building import build_from_sessions
-from twinlens.capture.session import Session
-from twinlens.dataset import DatasetSettings
-from twinlens.engines import on_ray
-
-build_plan.MOST_PAIRS = 1
-folder = Path(sys.argv[1])
-cluster = Cluster()
-nodes = [cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False) for _ in range(2)]
-lost = threading.Event()
-
-def lose_a_node(done):
-    if sys.argv[2] == "lose" and done >= 3 and not lost.is_set():
-        lost.set()
-        cluster.remove_node(nodes[1], allow_graceful=False)
-
-report = build_from_sessions(
-    [Session(folder / "s")], folder / "calibration.json", folder / f"{sys.argv[2]}.h5",
-    settings=DatasetSettings(find_duplicates=False), engine=on_ray(cluster.address), on_pair=lose_a_node,
-)
-assert lost.is_set() == (sys.argv[2] == "lose")
-cluster.shutdown()
-print(json.dumps([report.pairs, report.content_hash]))
-"""
-
-
-@pytest.mark.parametrize("fate", ["keep", "lose"])
-def test_two_ray_nodes_build_the_same_dataset_though_one_is_lost(
-    tmp_path: Path, calibration_file: Path, fate: str
-) -> None:
-    if os.environ.get("CI") != "true":
-        pytest.importorskip("ray", reason="ray is not installed")
-    session = write_session(tmp_path / "s", pairs_per_scene=4)
-    here = build_from_sessions([session], calibration_file, tmp_path / "here.h5", settings=SETTINGS)
-    child = subprocess.run(
-        [sys.executable, "-c", RAY_BUILD, str(tmp_path), fate],
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr[-3000:]
-    assert json.loads(child.stdout.splitlines()[-1]) == [12, here.content_hash]

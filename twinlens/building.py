@@ -53,8 +53,9 @@ def build_from_sessions(
     todo = plan(sessions, calibration_file, out, settings=settings)
     if out.exists() and not overwrite:
         return _finished_before(out, todo)
-    # Before the slow part: a split that cannot work should say so at once.
-    divide(_members(sessions, settings.scenes), settings.splits)
+    # Before the slow part: a split that cannot work should say so at once. Counts need to know who is kept.
+    if settings.splits.counts is None:
+        divide(_members(sessions, settings.scenes), settings.splits)
     recipe = _recipe(sessions, calibration_file, settings, todo)
     with _parts(todo, engine=engine, on_pair=on_pair) as parts:
         found = chain.from_iterable(map(read_part, parts))

@@ -1,6 +1,7 @@
 """Where independent tasks run (here, in several processes, on Ray); answers come as they are ready."""
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,6 +15,8 @@ from twinlens.errors import DatasetError
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
+ANSWER_S = 10.0
+"""For a cluster's head to take a connection."""
 RAY_RETRIES = 5
 """How often a task starts again after the node it ran on was lost."""
 
@@ -76,8 +79,9 @@ def on_ray(address: str) -> Engine:
         was_connected = ray.is_initialized()
         if not was_connected:
             try:
+                _require_answer(address)
                 ray.init(address=address, log_to_driver=False)
-            except (ConnectionError, ValueError, RuntimeError) as cause:
+            except (OSError, ValueError, RuntimeError) as cause:
                 raise DatasetError(
                     f"no Ray cluster answers at {address}: {cause}",
                     hint="start one with `ray start --head`, or leave --ray out",
@@ -98,6 +102,13 @@ def on_ray(address: str) -> Engine:
                 ray.shutdown()
 
     return engine
+
+
+def _require_answer(address: str) -> None:
+    """Raise `OSError` where nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
 
 
 def _ray() -> Any:

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from twinlens.dataset.derive import DeriveSettings as DeriveSettings
     from twinlens.dataset.derive import add_scheme as add_scheme
     from twinlens.dataset.derive import derive_dataset as derive_dataset
+    from twinlens.dataset.duplicates import DuplicateReport as DuplicateReport
+    from twinlens.dataset.duplicates import DuplicateSettings as DuplicateSettings
+    from twinlens.dataset.duplicates import find_same_scenes as find_same_scenes
+    from twinlens.dataset.duplicates import phash as phash
     from twinlens.dataset.exchange.export import ExportReport as ExportReport
     from twinlens.dataset.exchange.export import export_dataset as export_dataset
     from twinlens.dataset.exchange.import_settings import ImportSettings as ImportSettings
     from twinlens.dataset.exchange.importing import import_dataset as import_dataset
     from twinlens.dataset.exchange.piece import ExportSettings as ExportSettings
+    from twinlens.dataset.groups import Member as Member
     from twinlens.dataset.limits import PassportLimits as PassportLimits
     from twinlens.dataset.paired import PairedDataset as PairedDataset
     from twinlens.dataset.paired import PairSplit as PairSplit
@@ -29,7 +34,9 @@ if TYPE_CHECKING:
     from twinlens.dataset.schema import MirrorStateRecord as MirrorStateRecord
     from twinlens.dataset.schema import Provenance as Provenance
     from twinlens.dataset.schema import Source as Source
+    from twinlens.dataset.schemes import Scheme as Scheme
     from twinlens.dataset.schemes import SplitSettings as SplitSettings
+    from twinlens.dataset.schemes import divide as divide
     from twinlens.dataset.shards import CropDraw as CropDraw
     from twinlens.dataset.shards import ShardCrops as ShardCrops
     from twinlens.dataset.splits import split_scenes as split_scenes
@@ -42,12 +49,14 @@ _HOMES = {
     "patches": ("Crop", "random_crops"),
     "schema": ("MirrorStateRecord", "Provenance", "Source"),
     "derive": ("DeriveSettings", "add_scheme", "derive_dataset"),
+    "duplicates": ("DuplicateReport", "DuplicateSettings", "find_same_scenes", "phash"),
     "exchange.export": ("ExportReport", "export_dataset"),
     "exchange.import_settings": ("ImportSettings",),
     "exchange.importing": ("import_dataset",),
     "exchange.piece": ("ExportSettings",),
+    "groups": ("Member",),
     "limits": ("PassportLimits",),
-    "schemes": ("SplitSettings",),
+    "schemes": ("Scheme", "SplitSettings", "divide"),
     "shards": ("CropDraw", "ShardCrops"),
     "splits": ("split_scenes",),
     "summary": ("DatasetReport",),

@@ -4,7 +4,7 @@ import json
 import platform
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -185,7 +185,7 @@ def _write(part: Path, found: Iterable[Entry | Reject], recipe: Recipe, *, out: 
                 rejects.append(one)
         if not len(writer):
             raise _no_pairs(out, rejects)
-        duplicates = _same_scenes(file, writer) if settings.find_duplicates else DuplicateReport()
+        duplicates = _same_scenes(file, writer) if settings.find_duplicates else DuplicateReport((), 0, 0)
         divide_them = recipe.divider or (lambda who, same: divided_by_settings(who, same, settings.splits))
         try:
             division = divide_them(writer.members, duplicates)
@@ -229,7 +229,10 @@ def _after_rejects(error: SplitLeakError, rejects: Sequence[Reject]) -> SplitLea
 def _same_scenes(file: h5py.File, writer: PairWriter) -> DuplicateReport:
     targets, table = file["/pairs/target"], file["/pairs/table"]
     return find_same_scenes(
-        [member.scene for member in writer.members], table["phash_tg"], lambda row: np.asarray(targets[row])
+        [member.scene for member in writer.members],
+        [member.pair_id for member in writer.members],
+        table["phash_tg"],
+        frame_of=lambda row: np.asarray(targets[row]),
     )
 
 
@@ -263,7 +266,7 @@ def _write_provenance(file: h5py.File, provenance: Provenance, duplicates: Dupli
     group = file.create_group("/provenance")
     group["config_json"] = provenance.config_json
     group["calibration"] = provenance.calibration_json
-    group["duplicates"] = duplicates.as_json()
+    group["duplicates"] = json.dumps(asdict(duplicates))
     group["software"] = json.dumps(
         {
             "twinlens": __version__,

@@ -75,7 +75,7 @@ class Contents:
 
     def part_of(self, row: int) -> str:
         """Where the default scheme puts a row: train, val, test or unused."""
-        return PARTS[self.parts[row]]
+        return PARTS[int(self.parts[row])]
 
     @cached_property
     def parts(self) -> NDArray[np.int8]:

@@ -75,7 +75,7 @@ def measured(entry: Entry) -> Entry:
     row["psnr_db"] = psnr_db(entry.input, entry.target, entry.mask, bit_depth=bit_depth)
     for role, frame in (("in", entry.input), ("tg", entry.target)):
         row[f"lapvar_{role}"] = laplacian_variance(frame, entry.mask)
-        row[f"phash_{role}"] = phash(frame, bit_depth=bit_depth)
+        row[f"phash_{role}"] = phash(frame)
         row[f"xxh_{role}"] = xxhash.xxh3_64_intdigest(np.ascontiguousarray(frame).data)
     digest = pair_hash(
         row,

@@ -28,7 +28,7 @@ def split_scenes(
     """
     fixed = _checked_assignment(assignment or {}, pairs_per_scene)
     split_of: dict[str, SplitName] = dict(fixed)
-    free = sorted((scene for scene in pairs_per_scene if scene not in fixed), key=lambda s: _draw(seed, s))
+    free = sorted((scene for scene in pairs_per_scene if scene not in fixed), key=lambda s: draw(seed, s))
     wanted = _wanted_pairs(pairs_per_scene, fixed, ratios)
     needy = [split for split in SPLITS if split not in fixed.values()]
     if len(free) < len(needy):
@@ -45,6 +45,11 @@ def split_scenes(
         free = [scene for scene in free if scene not in chosen]
     split_of.update(dict.fromkeys(free, by_share[-1]))
     return split_of
+
+
+def draw(seed: int, name: str) -> bytes:
+    """A scene's, group's or pair's place in the lottery: its own, whoever else takes part."""
+    return hashlib.blake2b(f"{seed}\n{name}".encode()).digest()
 
 
 def _checked_assignment(assignment: Mapping[str, str], seen: Mapping[str, int]) -> dict[str, SplitName]:
@@ -77,11 +82,6 @@ def _too_few(seen: Mapping[str, int], fixed: Mapping[str, SplitName], needy: lis
         f"{' and '.join(needy)} without one; train, val and test need a scene each and may not share it",
         hint="capture more scenes, or give those you have names of their own",
     )
-
-
-def _draw(seed: int, scene: str) -> bytes:
-    """A scene's place in the lottery: its own, whoever else takes part."""
-    return hashlib.blake2b(f"{seed}\n{scene}".encode()).digest()
 
 
 def _largest(scenes: list[str], pairs_per_scene: Mapping[str, int], *, count: int) -> set[str]:

@@ -40,7 +40,7 @@ class StoredScheme:
 
 def drawn(scheme: Scheme, settings: SplitSettings) -> StoredScheme:
     """A scheme as `divide` drew it, with the settings it was drawn by."""
-    rows = {part: np.array(sorted(scheme.rows.get(part, ())), np.int64) for part in PARTS}
+    rows = {str(part): np.array(sorted(found), np.int64) for part, found in scheme.rows.items()}
     about = {
         "strategy": "whole groups" if not scheme.leaky else "runs of triggers within groups",
         "group_key": "scene, place and look",
