@@ -143,7 +143,12 @@ def write_artefact(path: Path, schema: str, schema_version: str, fields: Mapping
 
 def artefact_is_intact(path: Path) -> bool:
     """Whether a JSON artefact still says what was written into it; one without a hash is believed."""
-    found = json.loads(path.read_text())
+    return text_is_intact(path.read_text())
+
+
+def text_is_intact(text: str) -> bool:
+    """Like `artefact_is_intact`, of an artefact's text wherever it is kept."""
+    found = json.loads(text)
     stored = found.pop(_HASH, None)
     return stored is None or stored == _content_hash(found)
 

@@ -1,0 +1,109 @@
+"""What must not be in two splits at once: a pair, a group, the same picture, nearly the same picture."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinlens.dataset.schema import SPLITS
+from twinlens.dataset.tables import SchemeRows, Tables
+
+NEAR_BITS = 10
+"""Of 64: perceptual hashes this near are of one view. Shifts up to 3 % and any blur stay below it; of 772
+unrelated pairs of photographs the nearest two were 18 bits apart."""
+_NONE = -1
+
+
+def scheme_faults(scheme: SchemeRows, count: int) -> Iterator[str]:
+    """Where a scheme's parts are not each row once."""
+    missing = [split for split in SPLITS if split not in scheme.rows_of]
+    if missing:
+        yield f"has no {' and no '.join(missing)}"
+    if unknown := sorted(set(scheme.rows_of) - {*SPLITS, "unused"}):
+        yield f"has parts that no release knows: {', '.join(unknown)}"
+    rows = np.concatenate([np.zeros(0, np.int64), *scheme.rows_of.values()])
+    outside = rows[(rows < 0) | (rows >= count)]
+    if outside.size:
+        yield f"names row {outside[0]} of {count}"
+    times = np.bincount(rows[(rows >= 0) & (rows < count)], minlength=count)
+    if (times > 1).any():
+        yield f"row {np.flatnonzero(times > 1)[0]} and {(times > 1).sum() - 1} more are in several parts"
+    if (times == 0).any():
+        yield f"row {np.flatnonzero(times == 0)[0]} and {(times == 0).sum() - 1} more are in no part"
+
+
+def leaks(scheme: SchemeRows, tables: Tables) -> Iterator[str]:
+    """What two splits of a scheme share, one line a kind with its first example."""
+    split_of = _split_of_row(scheme, len(tables))
+    yield from _shared_groups(scheme, tables)
+    for column, what in (("xxh_in", "input"), ("xxh_tg", "target")):
+        edges = _equal_pairs(tables.table[column], split_of)
+        yield from _told(edges, f"have the same {what} pixels", scheme, tables)
+    hashes = tables.column("phash_tg")
+    if hashes is not None:
+        edges = near_pairs(hashes, split_of, tables.group_of_row())
+        yield from _told(edges, f"have targets within {NEAR_BITS} bits of each other", scheme, tables)
+
+
+def near_pairs(
+    hashes: NDArray[np.uint64], split_of: NDArray[np.int64], group_of: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Rows of different groups in different splits whose 64-bit hashes are near; 0 stands for no hash."""
+    found = []
+    for row in range(len(hashes)):
+        if hashes[row] == 0 or split_of[row] == _NONE:
+            continue
+        others = slice(row + 1, None)
+        near = np.bitwise_count(hashes[others] ^ hashes[row]) <= NEAR_BITS
+        near &= (hashes[others] != 0) & (split_of[others] != _NONE) & (split_of[others] != split_of[row])
+        near &= group_of[others] != group_of[row]
+        found += [(row, row + 1 + int(k)) for k in np.flatnonzero(near)]
+    return found
+
+
+def _split_of_row(scheme: SchemeRows, count: int) -> NDArray[np.int64]:
+    split_of = np.full(count, _NONE, np.int64)
+    for split, rows in scheme.learnt_or_judged().items():
+        split_of[rows[(rows >= 0) & (rows < count)]] = SPLITS.index(split)  # type: ignore[arg-type]
+    return split_of
+
+
+def _shared_groups(scheme: SchemeRows, tables: Tables) -> Iterator[str]:
+    group_of = tables.group_of_row()
+    names = list(dict.fromkeys(tables.groups))
+    homes: dict[int, list[str]] = {}
+    for split, rows in scheme.learnt_or_judged().items():
+        for group in np.unique(group_of[rows[(rows >= 0) & (rows < len(tables))]]).tolist():
+            homes.setdefault(group, []).append(split)
+    shared = [(names[group], splits) for group, splits in homes.items() if len(splits) > 1]
+    if shared:
+        name, splits = shared[0]
+        yield f"group {name} lies in {' and '.join(splits)}{_more(len(shared))}"
+
+
+def _equal_pairs(values: NDArray[np.uint64], split_of: NDArray[np.int64]) -> list[tuple[int, int]]:
+    first_of: dict[int, dict[int, int]] = {}
+    found = []
+    for row, (value, split) in enumerate(zip(values.tolist(), split_of.tolist(), strict=True)):
+        if split == _NONE:
+            continue
+        homes = first_of.setdefault(value, {})
+        found += [(other, row) for home, other in homes.items() if home != split]
+        homes.setdefault(split, row)
+    return found
+
+
+def _told(edges: list[tuple[int, int]], what: str, scheme: SchemeRows, tables: Tables) -> Iterator[str]:
+    if not edges:
+        return
+    split_of = _split_of_row(scheme, len(tables))
+    first, second = (f"{row} ({SPLITS[split_of[row]]}, {_scene(tables, row)})" for row in edges[0])
+    yield f"pairs {first} and {second} {what}{_more(len(edges))}"
+
+
+def _scene(tables: Tables, row: int) -> str:
+    return tables.scenes[tables.table["group_id"][row]]
+
+
+def _more(count: int) -> str:
+    return f", and {count - 1} more" if count > 1 else ""
