@@ -1,15 +1,18 @@
 """What a file or folder of ours holds; checkpoints are told by their suffix, all else by content."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from twinlens.capture.session import Session
-from twinlens.errors import FormatError
+from twinlens.errors import CorruptError, DatasetError, FormatError
+from twinlens.storage import artefact_is_intact
+
+CHECKPOINT = ".safetensors"
 
 
 def describe(artefact: Path) -> tuple[str, Mapping[str, Any]]:
@@ -22,7 +25,7 @@ def describe(artefact: Path) -> tuple[str, Mapping[str, Any]]:
         return f"session {artefact}", _session(Session(artefact))
     if h5py.is_hdf5(artefact):
         return f"dataset {artefact}", _dataset(artefact)
-    if artefact.suffix == ".safetensors":
+    if artefact.suffix == CHECKPOINT:
         return f"checkpoint {artefact}", _checkpoint(artefact)
     return _json(artefact)
 
@@ -71,3 +74,58 @@ def _json(path: Path) -> tuple[str, dict[str, Any]]:
     if not str(schema).startswith("twinlens."):
         raise FormatError(f"{path} holds {schema!r}", hint="give a file that twinlens wrote")
     return f"{schema} {path}", values
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactCheck:
+    """What reading a checkpoint, calibration or report again found."""
+
+    path: str
+    holds: str
+    dataset_hash: str
+    """Content hash of the dataset it was made with; empty where it names none."""
+    dataset: str
+    """Where that dataset was found."""
+
+
+def verify_artefact(artefact: Path, *, sources: Sequence[Path] = ()) -> ArtefactCheck:
+    """Check a checkpoint against its own form, a JSON file against its hash, and both against their dataset.
+
+    The dataset is looked for among `sources`, which are datasets or folders of them, and beside `artefact`.
+
+    Raises:
+        CorruptError: it was changed, or `sources` names datasets and none is the one it was made with.
+        TwinlensError: it is none of ours, or cannot be read.
+    """
+    if artefact.suffix == CHECKPOINT:
+        holds, dataset_hash = "checkpoint", str(_checkpoint(artefact)["dataset_hash"])
+    else:
+        _, values = _json(artefact)
+        if not artefact_is_intact(artefact):
+            raise CorruptError(
+                f"{artefact} was changed after it was written", hint="restore it from a copy, or make it again"
+            )
+        holds, dataset_hash = values["schema"], str((values.get("dataset") or {}).get("content_hash", ""))
+    hashes = dict(_dataset_hashes([*sources, artefact.parent]))
+    found = next((path for path, known in hashes.items() if known == dataset_hash), None)
+    given = {path: known for path, known in hashes.items() if path in sources}
+    if dataset_hash and found is None and given:
+        path, known = next(iter(given.items()))
+        raise CorruptError(
+            f"{artefact} was made with a dataset of content hash {dataset_hash[:12]}..., "
+            f"{path} has {known[:12]}...",
+            hint="give the version of the dataset that it was made with",
+        )
+    return ArtefactCheck(str(artefact), holds, dataset_hash, "" if found is None else str(found))
+
+
+def _dataset_hashes(places: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    from twinlens.dataset.paired import PairedDataset  # noqa: PLC0415 - only for datasets
+
+    for place in places:
+        for path in sorted(place.glob("*.h5")) if place.is_dir() else [place]:
+            try:
+                yield path, PairedDataset(path).content_hash
+            except DatasetError:
+                if not place.is_dir():
+                    raise

@@ -64,7 +64,7 @@ def near_pairs(
 def _split_of_row(scheme: SchemeRows, count: int) -> NDArray[np.int64]:
     split_of = np.full(count, _NONE, np.int64)
     for split, rows in scheme.learnt_or_judged().items():
-        split_of[rows[(rows >= 0) & (rows < count)]] = SPLITS.index(split)  # type: ignore[arg-type]
+        split_of[rows[(rows >= 0) & (rows < count)]] = SPLITS.index(split)
     return split_of
 
 
@@ -102,7 +102,7 @@ def _told(edges: list[tuple[int, int]], what: str, scheme: SchemeRows, tables: T
 
 
 def _scene(tables: Tables, row: int) -> str:
-    return tables.scenes[tables.table["group_id"][row]]
+    return tables.scenes[int(tables.table["group_id"][row])]
 
 
 def _more(count: int) -> str:

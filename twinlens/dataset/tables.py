@@ -47,13 +47,14 @@ class Tables:
 
     def column(self, name: str) -> NDArray[Any] | None:
         """A column of the table; None in files older than it."""
-        return self.table[name] if name in self.table.dtype.names else None
+        return self.table[name] if name in (self.table.dtype.names or ()) else None
 
     def group_of_row(self) -> NDArray[np.int64]:
         """(n,) the group of each pair, as a number."""
         numbers = {name: k for k, name in enumerate(dict.fromkeys(self.groups))}
         of_scene = np.array([numbers[name] for name in self.groups], np.int64)
-        return of_scene[self.table["group_id"]]
+        found: NDArray[np.int64] = of_scene[self.table["group_id"]]
+        return found
 
 
 def read_tables(file: h5py.File) -> Tables:
