@@ -52,7 +52,7 @@ def make_pairs(count: int, **changes: Any) -> Iterator[AlignedPair]:
     return (make_pair(trigger_index, **changes) for trigger_index in range(count))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pair() -> Callable[..., AlignedPair]:
     return make_pair
 

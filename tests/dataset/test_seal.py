@@ -48,7 +48,7 @@ CHANGES: dict[str, Callable[[h5py.File], object]] = {
     "an attribute of pixels": lambda file: file["pairs/input"].attrs.create("note", "new"),
     "a text in a table": lambda file: file["table"].__setitem__(..., file["table"][()][::-1].copy()),
     "a number": lambda file: file["packed"].__setitem__(3, 4),
-    "a truth": lambda file: file["truth"].__setitem__(1, True),
+    "a truth": lambda file: file["truth"].__setitem__(1, 1),
     "a length": lambda file: file["empty"].resize(1, axis=0),
     "a type": lambda file: _again(file, "packed", np.arange(100, dtype="u1")),
     "a group": lambda file: file.create_group("new"),

@@ -63,7 +63,7 @@ def near_pairs(
 
 def _split_of_row(scheme: SchemeRows, count: int) -> NDArray[np.int64]:
     split_of = np.full(count, _NONE, np.int64)
-    for split, rows in scheme.learnt_or_judged().items():
+    for split, rows in scheme.splits().items():
         split_of[rows[(rows >= 0) & (rows < count)]] = SPLITS.index(split)
     return split_of
 
@@ -72,7 +72,7 @@ def _shared_groups(scheme: SchemeRows, tables: Tables) -> Iterator[str]:
     group_of = tables.group_of_row()
     names = list(dict.fromkeys(tables.groups))
     homes: dict[int, list[str]] = {}
-    for split, rows in scheme.learnt_or_judged().items():
+    for split, rows in scheme.splits().items():
         for group in np.unique(group_of[rows[(rows >= 0) & (rows < len(tables))]]).tolist():
             homes.setdefault(group, []).append(split)
     shared = [(names[group], splits) for group, splits in homes.items() if len(splits) > 1]

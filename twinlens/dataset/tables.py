@@ -21,9 +21,9 @@ class SchemeRows:
     is_leaky: bool
     """Whether groups were allowed into several parts when it was made."""
 
-    def learnt_or_judged(self) -> dict[str, NDArray[np.int64]]:
-        """Train, val and test."""
-        return {name: rows for name, rows in self.rows_of.items() if name in SPLITS}
+    def splits(self) -> dict[str, NDArray[np.int64]]:
+        """Train, val and test, as far as they are there."""
+        return {name: self.rows_of[name] for name in SPLITS if name in self.rows_of}
 
 
 @dataclass(frozen=True)
