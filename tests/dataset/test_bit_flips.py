@@ -1,10 +1,14 @@
 """A single flipped bit anywhere in a dataset is found, or changes nothing that can be read."""
 
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
+import pytest
 
+from twinlens.calibrate.align import AlignedPair
+from twinlens.dataset import DatasetSettings, build_dataset
 from twinlens.dataset.seal import PIXELS, census, stored_seal
 from twinlens.dataset.verify import verify_dataset
 from twinlens.errors import DatasetError
@@ -46,3 +50,19 @@ def test_a_flipped_bit_is_found_or_changes_nothing(dataset_path: Path) -> None:
     found, missed = missed_flips(dataset_path, FLIPS)
     assert missed == []
     assert found > 0
+
+
+@pytest.mark.parametrize("byte", [0, 3, 7, 9, 11, 12, 13, 15])
+def test_a_tile_that_misstates_its_length_is_found_and_crashes_nothing(
+    pairs: Callable[..., Iterator[AlignedPair]], tmp_path: Path, byte: int
+) -> None:
+    path = tmp_path / "tiles.h5"
+    build_dataset(pairs(6), path, settings=DatasetSettings(layout="tiles"))
+    with h5py.File(path) as file:
+        start = file["/pairs/input"].id.get_chunk_info(2).byte_offset
+    damaged = bytearray(path.read_bytes())
+    damaged[start + byte] ^= 0x40
+    path.write_bytes(damaged)
+    (problem,) = verify_dataset(path).problems
+    assert problem.where == "pair 2"
+    assert "is not packed as it says" in problem.what

@@ -13,8 +13,10 @@ import xxhash
 from twinlens.dataset.contents import opened
 from twinlens.dataset.heaps import unreadable, uses_heaps
 from twinlens.dataset.identity import content_hash, pair_hash, pair_id
+from twinlens.dataset.layout import load_codec
 from twinlens.dataset.leaks import leaks, scheme_faults
 from twinlens.dataset.origins import calibration_findings, source_findings
+from twinlens.dataset.packed import is_packed, misstated_tile
 from twinlens.dataset.schema import DEFAULT_SCHEME, SCHEMA, SCHEMA_VERSION
 from twinlens.dataset.seal import PIXELS, broken_seal, stored_seal
 from twinlens.dataset.tables import Tables, read_tables, text_of
@@ -164,12 +166,17 @@ class _Check:
 
     def _pairs(self, file: h5py.File, tables: Tables, on_pair: Callable[[int, int], None]) -> list[bytes]:
         """Compare pixels with the table; the hash of each pair, recomputed."""
-        hashes = []
+        hashes, found = [], [file[name] for name in PIXELS]
+        if any(map(is_packed, found)):
+            load_codec()
         for row in range(len(tables)):
             try:
-                frames = tuple(file[name][row] for name in PIXELS)
+                crash = next(filter(None, (misstated_tile(one, row) for one in found if is_packed(one))), None)
+                frames = () if crash else tuple(one[row] for one in found)
             except READ_ERRORS as cause:
-                self.note(f"pair {row}", f"its pixels cannot be read: {cause}")
+                crash = str(cause)
+            if crash:
+                self.note(f"pair {row}", f"its pixels cannot be read: {crash}")
                 continue
             if tables.column("pair_hash") is not None:
                 hashes.append(_pair_hash(tables, row, frames))
