@@ -52,7 +52,7 @@ def test_a_flipped_bit_is_found_or_changes_nothing(dataset_path: Path) -> None:
     assert found > 0
 
 
-@pytest.mark.parametrize("byte", [0, 3, 7, 9, 11, 12, 13, 15])
+@pytest.mark.parametrize("byte", [3, 7, 12])
 def test_a_tile_that_misstates_its_length_is_found_and_crashes_nothing(
     pairs: Callable[..., Iterator[AlignedPair]], tmp_path: Path, byte: int
 ) -> None:

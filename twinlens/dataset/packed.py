@@ -1,7 +1,7 @@
 """Whether bitshuffle-LZ4 chunks can be unpacked at all: the filter believes the lengths in them, and may crash.
 
-Of 3000 single-bit flips in tiles, every third aimed at a chunk's head, 106 killed the process (hdf5plugin 7.1), all
-of them flips of a length. Format: https://github.com/kiyo-masui/bitshuffle.
+Of 3000 single-bit flips in tiles, every third aimed at a chunk's head, 106 killed the process (hdf5plugin 7.1),
+all of them flips of a length. Format: https://github.com/kiyo-masui/bitshuffle.
 """
 
 import math
