@@ -1,16 +1,11 @@
 """The report: one page that needs nothing beside it, and its numbers as JSON."""
 
-import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from twinlens.report.environment import page_environment
 from twinlens.report.figures import loss_curve, score_chart, validation_curve
 from twinlens.report.gallery import gallery
 from twinlens.report.numbers import report_numbers
@@ -75,25 +70,21 @@ def write_report(street: Street, out: Path) -> Path:
 
 
 def _page(street: Street, numbers: Mapping[str, Any], figures: Figures) -> str:
-    environment = Environment(
-        loader=PackageLoader("twinlens.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": _number, "fill": _fill, "flat": _flat, "rows": _rows, "words": _words}
-    return environment.get_template("report.html").render(
-        numbers=numbers,
-        gallery=gallery(street),
-        figures=figures,
-        most_states=MOST_STATES,
-        picture_folder=PICTURE_FOLDER,
-        pictures_beside=bool(street.registration) or any(list(state.named()) for state in figures.states),
-        sections=_sections(street),
-        calibration_rows=_CALIBRATION_ROWS,
-        found_rows=_FOUND_ROWS,
-        protocol=street.evaluation.protocol if street.evaluation else PROTOCOL,
+    return (
+        page_environment()
+        .get_template("report.html")
+        .render(
+            numbers=numbers,
+            gallery=gallery(street),
+            figures=figures,
+            most_states=MOST_STATES,
+            picture_folder=PICTURE_FOLDER,
+            pictures_beside=bool(street.registration) or any(list(state.named()) for state in figures.states),
+            sections=_sections(street),
+            calibration_rows=_CALIBRATION_ROWS,
+            found_rows=_FOUND_ROWS,
+            protocol=street.evaluation.protocol if street.evaluation else PROTOCOL,
+        )
     )
 
 
@@ -122,38 +113,3 @@ def _sections(street: Street) -> list[tuple[str, str]]:
         "Settings": bool(street.settings or street.versions),
     }
     return [(name.lower(), name) for name, walked in there.items() if walked]
-
-
-def _number(value: float | None, digits: int) -> Markup:
-    """A number of report.json, rounded; marked, so that a test can find each one there."""
-    if value is None or not math.isfinite(value):
-        return Markup('<span class="none">–</span>')
-    # Adding zero turns -0.0 into 0.0.
-    return Markup('<span class="n">{}</span>').format(f"{round(value, digits) + 0.0:.{digits}f}")
-
-
-def _fill(text: str, *values: Any) -> Markup:
-    """A sentence with values in its %s; the values are escaped, marked numbers stay marked."""
-    return Markup(text) % values  # noqa: S704 - `text` stands in our own templates
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as rows: dotted name, value as JSON writes it."""
-    rows: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{prefix}{name}.")
-        else:
-            rows.append((f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)))
-    return rows
-
-
-def _rows(columns: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The row names of a table given by columns, each once, in order."""
-    return list(dict.fromkeys(name for column in columns.values() for name in column))
-
-
-def _words(name: str) -> str:
-    """StreamLostPacketCount reads "lost packet count", saturated_fraction reads "saturated fraction"."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removeprefix("Stream"))
-    return spaced.replace("_", " ").lower()

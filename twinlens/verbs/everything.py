@@ -31,16 +31,36 @@ def demo(*, out: Path, scenes: Path | None, seed: int | None, json: bool) -> Non
 
 @click.command()
 @click.argument("artefact", type=existing)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Dataset: write report.html, report.json, its card README.md and croissant.json there.",
+)
 @as_json
-def info(*, artefact: Path, json: bool) -> None:
+def info(*, artefact: Path, report: Path | None, json: bool) -> None:
     """Tell what a session, calibration, dataset, checkpoint or report holds."""
     from twinlens.artefacts import describe
+
+    if report is not None:
+        _report_dataset(artefact, report)
 
     title, values = describe(artefact)
     if json:
         console.report_json(values)
     else:
         console.figures(title, values)
+
+
+def _report_dataset(dataset: Path, out: Path) -> None:
+    from twinlens.dataset.paired import PairedDataset
+    from twinlens.report.dataset_page import write_dataset_report
+
+    if dataset.is_dir():
+        raise click.UsageError("--report is for datasets")
+    with console.bar("looking") as bar:
+        page = write_dataset_report(PairedDataset(dataset), out, on_pair=lambda done, of: bar.move(done, total=of))
+    console.note(f"report: {page}")
 
 
 def _plain(value: object) -> str:
