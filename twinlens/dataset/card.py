@@ -121,7 +121,7 @@ def _uses(dataset: PairedDataset, analysis: DatasetAnalysis) -> Iterator[str]:
     )
     yield (
         f"Doing nothing scores {analysis.psnr_db.mean:.2f} dB in the mean; a network must beat that on test. Do "
-        "not choose settings on test, and do not mirror or turn pairs in training unless the blur looks the same so."
+        "not choose settings on test, and do not mirror or turn pairs in training unless the blur allows it."
     )
 
 
