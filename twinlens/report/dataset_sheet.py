@@ -7,7 +7,7 @@ import numpy as np
 
 from twinlens.dataset.analysis import DatasetAnalysis, PairFigures
 from twinlens.dataset.paired import PairedDataset
-from twinlens.pixels import Mono8
+from twinlens.pixels import Mono8, Picture
 from twinlens.report.pictures import Shown, eight_bit, reduced
 
 MOST_SHOWN = 20
@@ -49,6 +49,6 @@ def _row(dataset: PairedDataset, pair: PairFigures) -> SheetRow:
     )
 
 
-def _denoised(picture: Mono8) -> Mono8:
+def _denoised(picture: Picture) -> Picture:
     """Averaged over 3x3 px: what is left is not noise of single pixels."""
     return np.asarray(cv2.blur(picture, (3, 3)), np.uint8)

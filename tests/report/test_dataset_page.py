@@ -1,0 +1,149 @@
+"""A dataset's page stands alone and shows its report.json; its card and croissant.json invent nothing."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from twinlens.calibrate.align import AlignedPair, Passport
+from twinlens.cli import run
+from twinlens.dataset import DatasetSettings, PairedDataset, Provenance, Source, build_dataset
+from twinlens.errors import DatasetError
+from twinlens.report.dataset_page import SCHEMA, SCHEMA_VERSION, write_dataset_report
+from twinlens.storage import artefact_is_intact, read_artefact
+
+FILES = ["README.md", "croissant.json", "report.html", "report.json"]
+GEBRU = ["Motivation", "Composition", "Collection", "Preprocessing", "Uses", "Distribution", "Maintenance"]
+
+
+def pairs(count: int = 10) -> list[AlignedPair]:
+    passport = Passport(
+        residual_px=0.03,
+        residual_p95_px=0.07,
+        ncc=0.99,
+        gain=0.9,
+        offset=2.0,
+        kernel_sigma_px=1.1,
+        overlap=0.98,
+        saturated_fraction=0.01,
+    )
+    made = []
+    for k in range(count):
+        target = np.random.default_rng(k).integers(0, 200, (40, 56)).astype(np.uint8)
+        made.append(
+            AlignedPair(
+                input=(target // 2).astype(np.uint8),
+                target=target,
+                mask=np.ones((40, 56), np.bool_),
+                bit_depth=8,
+                scene=f"scene <{k // 2}>",
+                session_id="session-1",
+                trigger_index=k,
+                mirror_state="coma | 0.5",
+                skew_ns=120,
+                exposure_us=5000.0,
+                gain_db=3.0,
+                b_from_a=np.eye(3),
+                passport=passport,
+            )
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> PairedDataset:
+    path = tmp_path_factory.mktemp("data") / "street-v1.0.0.h5"
+    build_dataset(
+        pairs(),
+        path,
+        settings=DatasetSettings(name="street", license="CC-BY-4.0", find_duplicates=False),
+        provenance=Provenance(sources=(Source("session-1", "session-1", "ab" * 32),)),
+    )
+    return PairedDataset(path)
+
+
+@pytest.fixture(scope="module")
+def folder(dataset: PairedDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    write_dataset_report(dataset, out)
+    return out
+
+
+def test_page_numbers_card_and_croissant_lie_side_by_side(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    assert artefact_is_intact(folder / "report.json")
+
+
+def test_the_page_stands_alone_and_escapes_names(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    for address in re.findall(r'(?:src|href)="([^"]*)"', page):
+        assert address.startswith(("data:", "#"))
+    assert "scene &lt;0&gt;" in page
+    assert page.count('class="card pair"') == 10
+    assert page.count('class="plot"') == 7
+
+
+def test_the_page_shows_the_figures_of_its_json(folder: Path, dataset: PairedDataset) -> None:
+    numbers = read_artefact(folder / "report.json", SCHEMA, SCHEMA_VERSION, error=DatasetError)
+    page = (folder / "report.html").read_text()
+    for text in (
+        f"{numbers['dataset']['input_psnr_db']['mean']:.2f}",
+        f"{numbers['likeness']['mean']:.3f}",
+        f"{numbers['residual_px']['median']:.3f}",
+        numbers["dataset"]["content_hash"],
+        "session-1",
+    ):
+        assert text in page
+    assert numbers["dataset"]["content_hash"] == dataset.content_hash
+    assert len(numbers["pairs"]) == len(dataset)
+    psnrs = [pair["psnr_db"] for pair in numbers["pairs"]]
+    assert min(psnrs) == pytest.approx(numbers["psnr_db"]["minimum"])
+
+
+def test_a_card_answers_in_gebrus_order_and_says_what_it_does_not_know(folder: Path) -> None:
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\n")
+    header = card.split("---\n")[1]
+    assert "license: cc-by-4.0\n" in header
+    assert "size_categories:\n- n<1K\n" in header
+    assert re.findall(r"^## (.*)$", card, re.MULTILINE) == GEBRU
+    assert "## Motivation\n\nUnknown: the file does not say." in card
+    assert "Citation: unknown" in card
+    assert "| coma \\| 0.5 | 10 |" in card
+    assert "ab" * 32 in card
+
+
+def test_croissant_describes_one_file_and_the_splits(folder: Path, dataset: PairedDataset) -> None:
+    found: dict[str, Any] = json.loads((folder / "croissant.json").read_text())
+    for name in ("@context", "@type", "conformsTo", "name", "description", "license", "version", "distribution"):
+        assert found[name], name
+    assert found["@context"]["cr"] == "http://mlcommons.org/croissant/"
+    assert found["conformsTo"].startswith("http://mlcommons.org/croissant/1.")
+    assert "citeAs" not in found
+    (file,) = found["distribution"]
+    assert file["@type"] == "cr:FileObject"
+    assert file["encodingFormat"] == "application/x-hdf5"
+    assert file["contentUrl"] == dataset.path.name
+    assert file["contentSize"] == f"{dataset.path.stat().st_size} B"
+    assert file["sha256"] == hashlib.sha256(dataset.path.read_bytes()).hexdigest()
+    (splits,) = found["recordSet"]
+    assert splits["dataType"] == "cr:Split"
+    assert {row["splits/name"]: row["splits/pairs"] for row in splits["data"]} == {
+        count.split: count.pairs for count in dataset.summary().splits
+    }
+    assert "source" not in json.dumps(splits)
+
+
+def test_info_writes_the_report_of_a_dataset_and_of_nothing_else(
+    dataset: PairedDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["info", str(dataset.path), "--report", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["content_hash"] == dataset.content_hash
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    assert run(["info", str(tmp_path), "--report", str(tmp_path / "other")]) == 2
+    assert run(["info", str(tmp_path / "out" / "report.json"), "--report", str(tmp_path / "other")]) == 1
+    assert not (tmp_path / "other").exists()
