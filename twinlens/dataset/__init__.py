@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twinlens.dataset.analysis import DatasetAnalysis as DatasetAnalysis
+    from twinlens.dataset.analysis import analyse as analyse
     from twinlens.dataset.batches import Batch as Batch
     from twinlens.dataset.batches import as_batch as as_batch
     from twinlens.dataset.batches import random_batches as random_batches
@@ -41,8 +43,11 @@ if TYPE_CHECKING:
     from twinlens.dataset.shards import ShardCrops as ShardCrops
     from twinlens.dataset.splits import split_scenes as split_scenes
     from twinlens.dataset.summary import DatasetReport as DatasetReport
+    from twinlens.dataset.verify import DatasetCheck as DatasetCheck
+    from twinlens.dataset.verify import verify_dataset as verify_dataset
 
 _HOMES = {
+    "analysis": ("DatasetAnalysis", "analyse"),
     "batches": ("Batch", "as_batch", "random_batches"),
     "build": ("DatasetSettings", "build_dataset"),
     "paired": ("PairSplit", "PairedDataset", "StoredPair"),
@@ -60,6 +65,7 @@ _HOMES = {
     "shards": ("CropDraw", "ShardCrops"),
     "splits": ("split_scenes",),
     "summary": ("DatasetReport",),
+    "verify": ("DatasetCheck", "verify_dataset"),
 }
 
 
