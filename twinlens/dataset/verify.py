@@ -143,8 +143,8 @@ class _Check:
         for dataset in found:
             if dataset.ndim != 3 or dataset.shape != (count, *found[0].shape[1:]):
                 self.note(dataset.name, f"is {dataset.shape}, for {count} rows and inputs of {found[0].shape}")
-        types = {8: "uint8"}
-        wanted = {types.get(int(depth), "uint16") for depth in set(tables.table["bit_depth"].tolist())}
+        depths = set(tables.table["bit_depth"].tolist())
+        wanted = {"uint8" if depth <= 8 else "uint16" for depth in depths}
         for dataset in found[:2]:
             if {str(dataset.dtype)} != wanted:
                 self.note(dataset.name, f"is {dataset.dtype}; its rows say {' and '.join(sorted(wanted))}")
