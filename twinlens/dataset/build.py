@@ -28,7 +28,7 @@ from twinlens.dataset.schema import (
     LIBVER,
     SCHEMA,
     SCHEMA_VERSION,
-    SOURCE_ROW,
+    SOURCE_COLUMNS,
     Provenance,
     Reject,
 )
@@ -36,6 +36,7 @@ from twinlens.dataset.schemes import SplitSettings, divide
 from twinlens.dataset.seal import seal
 from twinlens.dataset.stored_schemes import StoredScheme, drawn
 from twinlens.dataset.summary import DatasetReport
+from twinlens.dataset.text import fixed, fixed_attributes, table_of
 from twinlens.dataset.writer import PairWriter
 from twinlens.errors import DatasetError, SettingsError, SplitLeakError
 from twinlens.settings import Settings
@@ -241,7 +242,7 @@ def _name_in(out: Path) -> str:
 
 
 def _write_head(file: h5py.File, settings: DatasetSettings, content_hash: str, *, parent: str, name: str) -> None:
-    file.attrs.update(
+    texts = fixed_attributes(
         {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
@@ -258,16 +259,14 @@ def _write_head(file: h5py.File, settings: DatasetSettings, content_hash: str, *
             "parent": parent,
         }
     )
+    file.attrs.update(texts)
     file.attrs["complete"] = np.uint8(1)
     seal(file)
 
 
 def _write_provenance(file: h5py.File, provenance: Provenance, duplicates: DuplicateReport) -> None:
     group = file.create_group("/provenance")
-    group["config_json"] = provenance.config_json
-    group["calibration"] = provenance.calibration_json
-    group["duplicates"] = json.dumps(asdict(duplicates))
-    group["software"] = json.dumps(
+    software = json.dumps(
         {
             "twinlens": __version__,
             "python": platform.python_version(),
@@ -276,5 +275,13 @@ def _write_provenance(file: h5py.File, provenance: Provenance, duplicates: Dupli
             "hdf5": h5py.version.hdf5_version,
         }
     )
-    rows = [(source.session_id, source.path, source.sha256) for source in provenance.sources]
-    group["sources"] = np.array(rows, SOURCE_ROW)
+    texts = {
+        "config_json": provenance.config_json,
+        "calibration": provenance.calibration_json,
+        "duplicates": json.dumps(asdict(duplicates)),
+        "software": software,
+    }
+    for name, text in texts.items():
+        group[name] = fixed(text)
+    columns = {name: [getattr(source, name) for source in provenance.sources] for name in SOURCE_COLUMNS}
+    group["sources"] = table_of(columns)

@@ -26,6 +26,7 @@ from twinlens.dataset.schema import (
     Source,
 )
 from twinlens.dataset.stored_schemes import PARTS, StoredScheme, read_schemes
+from twinlens.dataset.text import text_of
 from twinlens.dataset.tiled import Stack, find_stacks
 from twinlens.errors import CorruptError, FormatError, SplitLeakError
 from twinlens.storage import check_schema_version
@@ -99,10 +100,10 @@ def read_contents(path: Path) -> Contents:
         input_, target, mask = find_stacks(file, path)
         found = Contents(
             path=path,
-            name=str(file.attrs["name"]),
-            version=str(file.attrs["version"]),
-            twinlens_version=str(file.attrs["twinlens_version"]),
-            content_hash=str(file.attrs["content_hash"]),
+            name=text_of(file.attrs["name"]),
+            version=text_of(file.attrs["version"]),
+            twinlens_version=text_of(file.attrs["twinlens_version"]),
+            content_hash=text_of(file.attrs["content_hash"]),
             bit_depth=int(table["bit_depth"][0]),
             input=input_,
             target=target,
@@ -118,7 +119,7 @@ def read_contents(path: Path) -> Contents:
             rejects=read_rejects(file),
             provenance=_provenance(file),
             is_corrected=CORRECTIONS in file,
-            head={str(name): str(value) for name, value in file.attrs.items() if isinstance(value, str)},
+            head={str(name): text_of(v) for name, v in file.attrs.items() if isinstance(v, str | bytes)},
         )
     _check_consistent(found)
     return found
@@ -151,19 +152,21 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _check_head(file: h5py.File, path: Path) -> None:
-    schema = file.attrs.get("schema")
+    schema = text_of(file.attrs.get("schema"))
     if schema != SCHEMA:
         raise FormatError(
             f"{path} holds {schema!r}, {SCHEMA!r} is needed", hint="give a file that `twinlens build` wrote"
         )
-    check_schema_version(str(file.attrs["schema_version"]), SCHEMA_VERSION, path=path, error=FormatError)
+    check_schema_version(text_of(file.attrs["schema_version"]), SCHEMA_VERSION, path=path, error=FormatError)
     if int(file.attrs["complete"]) != 1:
         raise CorruptError(f"{path} was never finished (complete = 0)", hint="build it again")
 
 
 def _mirror_states(file: h5py.File) -> tuple[MirrorStateRecord, ...]:
     return tuple(
-        MirrorStateRecord(row["label"].decode(), tuple(float(v) for v in row["values"]), row["unit"].decode())
+        MirrorStateRecord(
+            row["label"].decode(), tuple(float(v) for v in row["values"] if not np.isnan(v)), row["unit"].decode()
+        )
         for row in file["/mirror_states"][()]
     )
 
@@ -178,7 +181,7 @@ def _provenance(file: h5py.File) -> Provenance:
             for row in group["sources"][()]
         ),
         mirror_states=_mirror_states(file),
-        parent=str(file.attrs.get("parent", "")),
+        parent=text_of(file.attrs.get("parent", "")),
     )
 
 

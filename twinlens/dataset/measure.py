@@ -72,10 +72,11 @@ def entry_of(pair: AlignedPair) -> Entry:
 def measured(entry: Entry) -> Entry:
     """The entry with everything in its row that follows from its pixels, and its hash."""
     row, bit_depth = entry.row, int(entry.row["bit_depth"])
+    valid = _valid_rectangle(entry.mask)
     row["psnr_db"] = psnr_db(entry.input, entry.target, entry.mask, bit_depth=bit_depth)
     for role, frame in (("in", entry.input), ("tg", entry.target)):
         row[f"lapvar_{role}"] = laplacian_variance(frame, entry.mask)
-        row[f"phash_{role}"] = phash(frame)
+        row[f"phash_{role}"] = phash(frame[valid])
         row[f"xxh_{role}"] = xxhash.xxh3_64_intdigest(np.ascontiguousarray(frame).data)
     digest = pair_hash(
         row,
@@ -96,6 +97,14 @@ def require_intact(entry: Entry, path: Path) -> None:
                 f"{path}: the {'input' if role == 'in' else 'target'} of {entry.where} is not what was written",
                 hint="restore the file from a copy, or build it again",
             )
+
+
+def _valid_rectangle(mask: Mask) -> tuple[slice, slice]:
+    """From the first to the last row and column that are mostly valid: margins would make all pictures look alike."""
+    rows, columns = (np.flatnonzero(mask.mean(axis=axis) > 0.5) for axis in (1, 0))
+    if not (rows.size and columns.size):
+        return slice(None), slice(None)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _zones(residuals_px: tuple[float | None, ...]) -> list[float]:

@@ -11,6 +11,7 @@ from twinlens.dataset.contents import read_rejects
 from twinlens.dataset.entry import Entry
 from twinlens.dataset.measure import require_intact
 from twinlens.dataset.schema import LIBVER, Reject
+from twinlens.dataset.text import fixed
 from twinlens.dataset.writer import PairWriter
 from twinlens.storage import reserve_disk, sealed
 
@@ -44,7 +45,7 @@ def write_part(found: Iterable[Entry | Reject], path: Path) -> PartReport:
         writer.write_groups({member.scene: member.scene for member in writer.members}, {})
         writer.write_mirror_states(())
         writer.write_rejects(rejects)
-        file.attrs["schema"] = SCHEMA
+        file.attrs["schema"] = fixed(SCHEMA)
         file.flush()
     return PartReport(path, len(writer), len(rejects))
 

@@ -7,7 +7,6 @@ train, val and test, and of the pairs a scheme leaves `unused`; `/rejects/table`
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import h5py
 import numpy as np
 
 SCHEMA = "twinlens.pairs"
@@ -70,31 +69,18 @@ psnr_db and lapvar are over valid pixels; host_time_ns is 0 and floats are nan w
 FLAG_COARSE = 1
 """Bit of `flags`: the registration called the pair's fit coarse, and the builder's limits let it in."""
 
-_TEXT = h5py.string_dtype()
-
-GROUP_ROW = np.dtype(
-    [("group_id", "<i4"), ("name", _TEXT), ("scene", _TEXT), ("session_id", _TEXT), ("place", _TEXT)]
-)
+GROUP_COLUMNS = ("group_id", "name", "scene", "session_id", "place")
 """One row of `/groups/table`, one scene. `name` is the group it belongs to, which no split divides: its own name,
 or that of the first scene it shares a place or pictures with. `session_id` lists the sessions that saw it, one per
 line."""
 
-MIRROR_ROW = np.dtype([("label", _TEXT), ("values", h5py.vlen_dtype(np.float64)), ("unit", _TEXT)])
-"""One row of `/mirror_states`."""
+MIRROR_COLUMNS = ("label", "values", "unit")
+"""One row of `/mirror_states`; `values` are float64, nan behind the last one."""
 
-SOURCE_ROW = np.dtype([("session_id", _TEXT), ("path", _TEXT), ("sha256", _TEXT)])
+SOURCE_COLUMNS = ("session_id", "path", "sha256")
 """One row of `/provenance/sources`."""
 
-REJECT_ROW = np.dtype(
-    [
-        ("session_id", _TEXT),
-        ("trigger_index", "<u8"),
-        ("scene", _TEXT),
-        ("mirror_state", _TEXT),
-        ("reason", _TEXT),
-        ("text", _TEXT),
-    ]
-)
+REJECT_COLUMNS = ("session_id", "trigger_index", "scene", "mirror_state", "reason", "text")
 """One row of `/rejects/table`; `reason` is the limit's name, `text` what was seen and needed."""
 
 

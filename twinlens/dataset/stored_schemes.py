@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twinlens.dataset.schema import SPLITS, SPLITS_GROUP, UNUSED, SplitName
 from twinlens.dataset.schemes import Scheme, SplitSettings
+from twinlens.dataset.text import fixed_attributes, text_of
 
 PARTS: tuple[str, ...] = (*SPLITS, UNUSED)
 
@@ -56,7 +57,7 @@ def write_schemes(file: h5py.File, schemes: Mapping[str, StoredScheme]) -> None:
         group = file.create_group(f"{SPLITS_GROUP}/{name}")
         for part in PARTS:
             group[part] = scheme.rows[part]
-        group.attrs.update({**scheme.about, "leaky": np.uint8(scheme.is_leaky)})
+        group.attrs.update({**fixed_attributes(scheme.about), "leaky": np.uint8(scheme.is_leaky)})
 
 
 def read_schemes(file: h5py.File) -> dict[str, StoredScheme]:
@@ -66,7 +67,11 @@ def read_schemes(file: h5py.File) -> dict[str, StoredScheme]:
 
 def _read(group: Any) -> StoredScheme:
     rows = {part: np.asarray(group[part][()] if part in group else [], np.int64) for part in PARTS}
-    about = {name: value for name, value in group.attrs.items() if name != "leaky"}
+    about = {
+        name: text_of(value) if isinstance(value, bytes) else value
+        for name, value in group.attrs.items()
+        if name != "leaky"
+    }
     return StoredScheme(rows, bool(group.attrs.get("leaky", 0)), about)
 
 

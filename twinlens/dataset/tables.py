@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.dataset.schema import SPLITS, Source
+from twinlens.dataset.text import text_of
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,6 @@ def read_tables(file: h5py.File) -> Tables:
         ),
         calibration_json=text_of(provenance["calibration"][()]),
     )
-
-
-def text_of(value: Any) -> str:
-    """Text of an attribute or a field, of fixed length or not."""
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _schemes(group: h5py.Group) -> Iterator[SchemeRows]:

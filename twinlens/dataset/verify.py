@@ -19,7 +19,8 @@ from twinlens.dataset.origins import calibration_findings, source_findings
 from twinlens.dataset.packed import is_packed, misstated_tile
 from twinlens.dataset.schema import DEFAULT_SCHEME, SCHEMA, SCHEMA_VERSION
 from twinlens.dataset.seal import PIXELS, broken_seal, stored_seal
-from twinlens.dataset.tables import Tables, read_tables, text_of
+from twinlens.dataset.tables import Tables, read_tables
+from twinlens.dataset.text import text_of
 from twinlens.errors import CorruptError, FormatError
 from twinlens.storage import check_schema_version
 

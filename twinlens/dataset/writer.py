@@ -10,15 +10,16 @@ from twinlens.dataset.groups import Member
 from twinlens.dataset.identity import content_hash
 from twinlens.dataset.layout import Layout, append_frame, create_stack
 from twinlens.dataset.schema import (
-    GROUP_ROW,
-    MIRROR_ROW,
+    GROUP_COLUMNS,
+    MIRROR_COLUMNS,
     PAIR_ROW,
-    REJECT_ROW,
+    REJECT_COLUMNS,
     REJECTS,
     MirrorStateRecord,
     Reject,
 )
 from twinlens.dataset.stored_schemes import StoredScheme, ids_of_parts, write_schemes
+from twinlens.dataset.text import table_of
 from twinlens.errors import DatasetError
 from twinlens.storage import reserve_disk
 
@@ -76,25 +77,31 @@ class PairWriter:
 
     def write_groups(self, group_of: Mapping[str, str], places: Mapping[str, str]) -> None:
         """Write `/groups/table`: every scene, the group it belongs to, and the sessions that saw it."""
-        rows = [
-            (number, group_of[scene], scene, "\n".join(sorted(sessions)), places.get(scene, ""))
-            for number, (scene, sessions) in enumerate(self._sessions_of.items())
-        ]
-        self._file["/groups/table"] = np.array(rows, GROUP_ROW)
+        scenes = list(self._sessions_of)
+        columns = (
+            np.arange(len(scenes), dtype=np.int32),
+            [group_of[scene] for scene in scenes],
+            scenes,
+            ["\n".join(sorted(self._sessions_of[scene])) for scene in scenes],
+            [places.get(scene, "") for scene in scenes],
+        )
+        self._file["/groups/table"] = table_of(dict(zip(GROUP_COLUMNS, columns, strict=True)))
 
     def write_mirror_states(self, known: tuple[MirrorStateRecord, ...]) -> None:
         """Write `/mirror_states`, with the drive values of those that are `known`."""
         known_by_label = {state.label: state for state in known}
-        rows = np.empty(len(self._mirror_states), MIRROR_ROW)
-        for place, label in enumerate(self._mirror_states):
-            state = known_by_label.get(label, MirrorStateRecord(label))
-            rows[place] = (state.label, np.array(state.values, np.float64), state.unit)
-        self._file["/mirror_states"] = rows
+        states = [known_by_label.get(label, MirrorStateRecord(label)) for label in self._mirror_states]
+        values = np.full((len(states), max((len(state.values) for state in states), default=0) or 1), np.nan)
+        for place, state in zip(values, states, strict=True):
+            place[: len(state.values)] = state.values
+        columns = ([state.label for state in states], values, [state.unit for state in states])
+        self._file["/mirror_states"] = table_of(dict(zip(MIRROR_COLUMNS, columns, strict=True)))
 
     def write_rejects(self, rejects: Sequence[Reject]) -> None:
         """Write `/rejects/table`."""
-        rows = [(r.session_id, r.trigger_index, r.scene, r.mirror_state, r.reason, r.text) for r in rejects]
-        self._file[REJECTS] = np.array(rows, REJECT_ROW)
+        triggers = np.array([reject.trigger_index for reject in rejects], np.uint64)
+        texts = {name: [str(getattr(reject, name)) for reject in rejects] for name in REJECT_COLUMNS}
+        self._file[REJECTS] = table_of({**texts, "trigger_index": triggers})
 
     def write_schemes(self, schemes: Mapping[str, StoredScheme]) -> str:
         """Write the rows of every part of every scheme; return the dataset's content hash."""
