@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from twinlens.dataset.analysis import DatasetAnalysis as DatasetAnalysis
     from twinlens.dataset.analysis import analyse as analyse
+    from twinlens.dataset.augment import Augment as Augment
     from twinlens.dataset.batches import Batch as Batch
     from twinlens.dataset.batches import as_batch as as_batch
     from twinlens.dataset.batches import random_batches as random_batches
     from twinlens.dataset.build import DatasetSettings as DatasetSettings
     from twinlens.dataset.build import build_dataset as build_dataset
+    from twinlens.dataset.crops import CropLoader as CropLoader
+    from twinlens.dataset.crops import PairCrops as PairCrops
     from twinlens.dataset.derive import DeriveSettings as DeriveSettings
     from twinlens.dataset.derive import add_scheme as add_scheme
     from twinlens.dataset.derive import derive_dataset as derive_dataset
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     from twinlens.dataset.paired import StoredPair as StoredPair
     from twinlens.dataset.patches import Crop as Crop
     from twinlens.dataset.patches import random_crops as random_crops
+    from twinlens.dataset.sampling import CropKey as CropKey
+    from twinlens.dataset.sampling import PairSampler as PairSampler
+    from twinlens.dataset.sampling import passport_weights as passport_weights
     from twinlens.dataset.schema import MirrorStateRecord as MirrorStateRecord
     from twinlens.dataset.schema import Provenance as Provenance
     from twinlens.dataset.schema import Source as Source
@@ -48,10 +54,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis": ("DatasetAnalysis", "analyse"),
+    "augment": ("Augment",),
     "batches": ("Batch", "as_batch", "random_batches"),
     "build": ("DatasetSettings", "build_dataset"),
+    "crops": ("CropLoader", "PairCrops"),
     "paired": ("PairSplit", "PairedDataset", "StoredPair"),
     "patches": ("Crop", "random_crops"),
+    "sampling": ("CropKey", "PairSampler", "passport_weights"),
     "schema": ("MirrorStateRecord", "Provenance", "Source"),
     "derive": ("DeriveSettings", "add_scheme", "derive_dataset"),
     "duplicates": ("DuplicateReport", "DuplicateSettings", "find_same_scenes", "phash"),

@@ -1,4 +1,4 @@
-"""Batches for training: the one place where integers become floats in [0, 1]. The only file here with torch."""
+"""Batches for training: the one place where integers become floats in [0, 1]."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
