@@ -138,6 +138,16 @@ def test_a_loader_with_workers_resumes_after_any_batch(splits: tuple[PairSplit, 
     assert all(torch.equal(one, two) for one, two in zip(again, expected, strict=True))
 
 
+def test_a_loader_of_ones_own_makes_the_same_batches(splits: tuple[PairSplit, PairSplit]) -> None:
+    crops, sampler = PairCrops(splits[1], crop_px=48, seed=2, augment=EVERYTHING), PairSampler(splits[1], seed=2)
+    own = list(DataLoader(crops, sampler=sampler, batch_size=3, collate_fn=crops.collate))
+    ours = list(CropLoader(crops, sampler, batch_size=3))
+    for one, other in zip(own, ours, strict=True):
+        for name in ("input", "target", "mask"):
+            assert torch.equal(getattr(one, name), getattr(other, name))
+            assert getattr(one, name).is_contiguous()
+
+
 def test_crops_larger_than_the_frame_are_refused_at_once(splits: tuple[PairSplit, PairSplit]) -> None:
     with pytest.raises(DatasetError, match="200x150 px, crops of 151 px"):
         PairCrops(splits[0], crop_px=151, seed=0)
