@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from twinlens.calibrate.align import AlignedPair
-from twinlens.dataset import DatasetSettings, PairedDataset, build_dataset
+from twinlens.dataset import DatasetSettings, PairedDataset, build_dataset, random_crops
 from twinlens.dataset.mapped import FrameStack
 from twinlens.dataset.tiled import TileStack
 from twinlens.errors import CorruptError
@@ -58,6 +59,14 @@ def test_a_window_is_that_part_of_the_frame(
         for stack in dataset.stacks:
             whole = stack[3]
             np.testing.assert_array_equal(stack.window(3, *place), whole[top : top + height, left : left + width])
+
+
+def test_random_crops_do_not_depend_on_the_layout(both: tuple[PairedDataset, PairedDataset]) -> None:
+    crops = [random_crops(dataset.split("train"), crop_px=256, rng=np.random.default_rng(0)) for dataset in both]
+    for mine, other in islice(zip(*crops, strict=False), 40):
+        assert (mine.index, mine.top, mine.left) == (other.index, other.top, other.left)
+        for name in ("input", "target", "mask"):
+            np.testing.assert_array_equal(getattr(mine, name), getattr(other, name))
 
 
 def test_a_window_reads_its_own_tiles_only(tiles: PairedDataset) -> None:

@@ -67,7 +67,8 @@ class CropLoader:
             crops: what is read.
             sampler: what is drawn; the last batch of an epoch has what is left.
             batch_size: crops in a batch.
-            workers: processes that read ahead; a contiguous dataset in memory is fastest with none.
+            workers: processes that read ahead while the caller computes; where nothing else is computed and the
+                file lies in memory, none is fastest.
             start_method: of those: fork, spawn or forkserver; None takes Python's own.
         """
         self.sampler = sampler
