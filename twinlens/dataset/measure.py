@@ -100,7 +100,7 @@ def require_intact(entry: Entry, path: Path) -> None:
 
 
 def _valid_rectangle(mask: Mask) -> tuple[slice, slice]:
-    """From the first to the last row and column that are mostly valid: margins would make all pictures look alike."""
+    """From the first to the last row and column that are mostly valid: margins make pictures look alike."""
     rows, columns = (np.flatnonzero(mask.mean(axis=axis) > 0.5) for axis in (1, 0))
     if not (rows.size and columns.size):
         return slice(None), slice(None)
