@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -133,3 +134,16 @@ def test_a_damaged_parent_is_not_carried_on(parent: PairedDataset, tmp_path: Pat
 
 def test_versions_count_up_and_begin_again_below() -> None:
     assert [next_version("1.4.2", part=part) for part in (0, 1, 2)] == ["2.0.0", "1.5.0", "1.4.3"]
+
+
+def test_a_tile_that_would_crash_its_reader_is_told_instead(parent: PairedDataset, tmp_path: Path) -> None:
+    tiles = tmp_path / "tiles.h5"
+    derive_dataset(parent, tiles, settings=DeriveSettings(layout="tiles"))
+    with h5py.File(tiles, "r") as file:
+        start = file["/pairs/input"].id.get_chunk_info_by_coord((3, 0, 0)).byte_offset
+    with tiles.open("r+b") as raw:
+        raw.seek(start + 3)  # in the length it says to unpack to
+        raw.write(b"\x7f")
+    with pytest.raises(CorruptError, match=r"the tile at \(0, 0\) of /pairs/input is not packed as it says"):
+        derive_dataset(PairedDataset(tiles), tmp_path / "x.h5", settings=DeriveSettings())
+    assert not (tmp_path / "x.h5").exists()

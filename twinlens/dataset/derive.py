@@ -26,6 +26,7 @@ from twinlens.dataset.schema import DEFAULT_SCHEME, SPLITS, UNUSED, Reject
 from twinlens.dataset.schemes import SplitSettings, divide
 from twinlens.dataset.stored_schemes import PARTS, StoredScheme, drawn
 from twinlens.dataset.summary import DatasetReport
+from twinlens.dataset.tiled import TileStack
 from twinlens.errors import DatasetError
 from twinlens.settings import Settings
 
@@ -143,6 +144,9 @@ def entries_of(dataset: PairedDataset) -> Iterator[Entry]:
         CorruptError: the pixels of a pair are not those that were written.
     """
     for row in range(len(dataset)):
+        for stack in dataset.stacks:
+            if isinstance(stack, TileStack):
+                stack.require_unpackable(row)
         entry = dataset.entry(row)
         require_intact(entry, dataset.path)
         yield entry

@@ -1,6 +1,6 @@
 """Aligned crops: the same place of input, target and mask, without touching the rest of the frame."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,22 +62,39 @@ def random_crop(split: PairSplit, index: int, *, crop_px: int, rng: np.random.Ge
     """A crop of the split's pair `index`, valid as in `random_crops`, at a place drawn from `rng`."""
     inputs, targets, masks = split.dataset.stacks
     row = int(split.indices[index])
-    height, width = split.shape_hw
-    best, most_valid = (0, 0), -1
-    for _ in range(TRIES):
-        top, left = int(rng.integers(height - crop_px + 1)), int(rng.integers(width - crop_px + 1))
-        mask = masks.window(row, top, left, crop_px, crop_px)
-        valid = int(np.count_nonzero(mask))
-        if valid > most_valid:
-            best, best_mask, most_valid = (top, left), mask, valid
-        if valid >= MIN_VALID * crop_px**2:
-            break
-    top, left = best
+
+    def mask_at(top: int, left: int) -> Mask:
+        return masks.window(row, top, left, crop_px, crop_px)
+
+    top, left, mask = valid_place(mask_at, split.shape_hw, crop_px=crop_px, rng=rng)
     return Crop(
         inputs.window(row, top, left, crop_px, crop_px),
         targets.window(row, top, left, crop_px, crop_px),
-        best_mask,
+        mask,
         index,
         top,
         left,
     )
+
+
+def valid_place(
+    mask_at: Callable[[int, int], Mask], shape_hw: tuple[int, int], *, crop_px: int, rng: np.random.Generator
+) -> tuple[int, int, Mask]:
+    """Top, left and mask of the first of `TRIES` places that is at least `MIN_VALID` valid, else of the best.
+
+    `mask_at` gives the mask of a crop at (top, left) of a frame of `shape_hw`.
+    """
+    height, width = shape_hw
+    best: tuple[int, int, Mask] | None = None
+    most_valid = -1
+    for _ in range(TRIES):
+        top, left = int(rng.integers(height - crop_px + 1)), int(rng.integers(width - crop_px + 1))
+        mask = mask_at(top, left)
+        valid = int(np.count_nonzero(mask))
+        if best is None or valid > most_valid:
+            best, most_valid = (top, left, mask), valid
+        if valid >= MIN_VALID * crop_px**2:
+            break
+    if best is None:
+        raise ValueError(f"{TRIES} tries; at least 1 is needed")
+    return best

@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from twinlens.dataset.batches import Batch, as_batch
 from twinlens.dataset.exchange.pictures import as_mono, decoded
 from twinlens.dataset.exchange.webdataset import samples, shards_of
-from twinlens.dataset.patches import MIN_VALID, TRIES, Crop
+from twinlens.dataset.patches import Crop
 from twinlens.dataset.schema import SplitName
 from twinlens.errors import DatasetError, FormatError
 from twinlens.pixels import Mask, Mono
@@ -155,21 +155,14 @@ def _facts(text: bytes, where: str) -> dict[str, Any]:
 
 
 def _crop(pair: ShardPair, crop_px: int, rng: np.random.Generator) -> Crop:
-    """A crop that is valid enough, or the best that was seen; copied, so that the buffer holds no whole frames."""
-    height, width = pair.input.shape
-    best, most_valid = (0, 0), -1
-    for _ in range(TRIES):
-        top, left = int(rng.integers(height - crop_px + 1)), int(rng.integers(width - crop_px + 1))
-        valid = int(np.count_nonzero(pair.mask[top : top + crop_px, left : left + crop_px]))
-        if valid > most_valid:
-            best, most_valid = (top, left), valid
-        if valid >= MIN_VALID * crop_px**2:
-            break
-    top, left = best
+    """A crop as `random_crops` draws it, copied, so that the buffer holds no whole frames."""
+
+    def mask_at(top: int, left: int) -> Mask:
+        return pair.mask[top : top + crop_px, left : left + crop_px]
+
+    top, left, mask = valid_place(mask_at, pair.input.shape, crop_px=crop_px, rng=rng)
     window = np.s_[top : top + crop_px, left : left + crop_px]
-    return Crop(
-        pair.input[window].copy(), pair.target[window].copy(), pair.mask[window].copy(), pair.index, top, left
-    )
+    return Crop(pair.input[window].copy(), pair.target[window].copy(), mask.copy(), pair.index, top, left)
 
 
 def _mixed(crops: Iterator[Crop], *, size: int, rng: np.random.Generator) -> Iterator[Crop]:

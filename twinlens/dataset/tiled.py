@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from twinlens.dataset.layout import load_codec
 from twinlens.dataset.mapped import FrameStack, MappedFile, Stamp, is_mappable, locate_frames
+from twinlens.dataset.packed import is_packed, misstated_tile
 from twinlens.errors import CorruptError
 
 
@@ -56,7 +57,8 @@ class TileFile:
         load_codec()
         self._file, self._datasets = h5py.File(self.path, "r", locking=False), {}
         # The kernel reads ahead megabytes around every tile otherwise: 1142 instead of 234 kB per crop pair.
-        os.posix_fadvise(self._file.id.get_vfd_handle(), 0, 0, os.POSIX_FADV_RANDOM)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file.id.get_vfd_handle(), 0, 0, os.POSIX_FADV_RANDOM)
         self._opened_by = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -99,6 +101,15 @@ class TileStack:
         seen: NDArray[Any] = read.view(self.dtype)
         seen.flags.writeable = False
         return seen
+
+    def require_unpackable(self, index: int) -> None:
+        """Raise `CorruptError` where unpacking frame `index` could crash the process; `window` does not look."""
+        dataset = self.file.dataset(self.name)
+        misstated = misstated_tile(dataset, index) if is_packed(dataset) else None
+        if misstated is not None:
+            raise CorruptError(
+                f"{self.file.path}: {misstated}", hint="copy the file again, or look at it with `twinlens verify`"
+            )
 
 
 Stack = FrameStack | TileStack
