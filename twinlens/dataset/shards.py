@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from twinlens.dataset.batches import Batch, as_batch
 from twinlens.dataset.exchange.pictures import as_mono, decoded
 from twinlens.dataset.exchange.webdataset import samples, shards_of
-from twinlens.dataset.patches import Crop
+from twinlens.dataset.patches import Crop, valid_place
 from twinlens.dataset.schema import SplitName
 from twinlens.errors import DatasetError, FormatError
 from twinlens.pixels import Mask, Mono
