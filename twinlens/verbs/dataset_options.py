@@ -126,7 +126,7 @@ def engine(given: dict[str, Any]) -> Engine:
 
 
 def show_dataset(out: Path, report: DatasetReport) -> None:
-    """Print what a new file holds."""
+    """Print what a file holds."""
     residual, ceiling = report.residual_px, report.ceiling_db
     console.figures(
         f"Dataset {out}",
@@ -141,7 +141,9 @@ def show_dataset(out: Path, report: DatasetReport) -> None:
             else f"{residual.median:.3f} / {residual.p95:.3f} px",
             "score ceiling, median": "unknown" if ceiling is None else f"{ceiling.median:.1f} dB",
             "input PSNR mean": f"{report.input_psnr_db.mean:.2f} dB",
-            "version": report.version,
+            "schemes": ", ".join(report.schemes),
+            "mirror states": ", ".join(f"{s.mirror_state} ({s.pairs})" for s in report.mirror_states),
+            "name and version": f"{report.name} {report.version}",
             "content hash": report.content_hash,
         },
     )

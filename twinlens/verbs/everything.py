@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from twinlens import console
+from twinlens.verbs.dataset_options import show_dataset
 from twinlens.verbs.options import as_json, existing, folder
 
 
@@ -40,16 +41,19 @@ def demo(*, out: Path, scenes: Path | None, seed: int | None, json: bool) -> Non
 @as_json
 def info(*, artefact: Path, report: Path | None, json: bool) -> None:
     """Tell what a session, calibration, dataset, checkpoint or report holds."""
+    import h5py
+
     from twinlens.artefacts import describe
 
     if report is not None:
         _report_dataset(artefact, report)
+    if json or artefact.is_dir() or not h5py.is_hdf5(artefact):
+        title, values = describe(artefact)
+        console.report_json(values) if json else console.figures(title, values)
+        return
+    from twinlens.dataset.paired import PairedDataset
 
-    title, values = describe(artefact)
-    if json:
-        console.report_json(values)
-    else:
-        console.figures(title, values)
+    show_dataset(artefact, PairedDataset(artefact).summary())
 
 
 def _report_dataset(dataset: Path, out: Path) -> None:
