@@ -6,7 +6,8 @@ folder beside the dataset until that is sealed: the same command goes on where a
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,12 +18,15 @@ from twinlens.capture.corrected import corrected
 from twinlens.capture.session import MANIFEST, Session
 from twinlens.dataset.build import DatasetSettings
 from twinlens.dataset.entry import Entry
+from twinlens.dataset.groups import Member
+from twinlens.dataset.identity import pair_id
 from twinlens.dataset.measure import entry_of
+from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.parts import PartReport, write_part
 from twinlens.dataset.schema import Reject
 from twinlens.engines import Engine
 from twinlens.errors import CalibrationError, DatasetError
-from twinlens.handover import mirror_labels, require_one_rig, require_same_rig, sha256_of
+from twinlens.handover import require_one_rig, require_same_rig, serials_of, sha256_of
 
 TASK_BYTES = 2**26
 """Pixels of one part: small enough that a kill costs seconds, large enough that opening files costs nothing."""
@@ -52,18 +56,22 @@ class BuildPlan:
     work: Path
     """Hidden folder beside the dataset."""
     digest: str
-    """Of tasks and settings."""
-
-    @property
-    def pairs(self) -> int:
-        """How many there are to align."""
-        return sum(len(task.pairs) for task in self.tasks)
+    """Of tasks, settings and parent."""
+    members: tuple[Member, ...]
+    """The pairs there are to align."""
 
 
 def plan(
-    sessions: Sequence[Session], calibration_file: Path, out: Path, *, settings: DatasetSettings
+    sessions: Sequence[Session],
+    calibration_file: Path,
+    out: Path,
+    *,
+    settings: DatasetSettings,
+    parent: PairedDataset | None = None,
 ) -> BuildPlan:
     """Cut the alignment of every pair of the sessions that the settings ask for into tasks.
+
+    `parent` is the dataset that they are to be appended to: its pairs are of the same rig and size.
 
     The plan depends on what the sessions hold, not on the order in which they are given.
 
@@ -71,33 +79,42 @@ def plan(
         TwinlensError: a session or the calibration cannot work, or no session shows an asked scene.
     """
     require_one_rig(sessions)
+    _require_different(sessions)
+    _require_scenes(sessions, settings.scenes)
+    wanted = {session.id: _wanted(session, settings.scenes) for session in sessions}
     calibrations = Calibrations.read(calibration_file)
-    used = [calibrations.of(label) for label in mirror_labels(sessions)]
+    labels = dict.fromkeys(pair.mirror_state for pairs in wanted.values() for pair in pairs.values())
+    used = [calibrations.of(label) for label in labels]
     for calibration in used:
         require_same_rig(sessions[0], calibrations, calibration)
-    _require_scenes(sessions, settings.scenes)
     box = valid_box(*used, grid=settings.grid)
+    if parent is not None:
+        _require_new(parent, wanted)
+        _require_parents_rig(parent, sessions[0])
+        box = _like_parent(box, parent)
     work = out.with_name(f".{out.name}.building")
     frame_bytes = box.shape_hw[0] * box.shape_hw[1] * (1 if sessions[0].manifest.bit_depth <= 8 else 2)
     per_task = min(MOST_PAIRS, max(1, TASK_BYTES // (3 * frame_bytes)))
     tasks: list[BuildTask] = []
     for session in sorted(sessions, key=lambda one: one.id):
-        wanted = [
-            k for k, scene in enumerate(session.pairs().scenes) if not settings.scenes or scene in settings.scenes
-        ]
-        for start in range(0, len(wanted), per_task):
-            pairs = tuple(wanted[start : start + per_task])
+        positions = list(wanted[session.id])
+        for start in range(0, len(positions), per_task):
             task = BuildTask(
                 session=session.folder.absolute(),
-                pairs=pairs,
+                pairs=tuple(positions[start : start + per_task]),
                 calibration=calibration_file.absolute(),
                 box=box,
                 grid=settings.grid,
                 part=work,
             )
             tasks.append(replace(task, part=work.absolute() / f"{_digest_of(task)}.h5"))
-    told = json.dumps([[task.part.name for task in tasks], settings.as_dict()], sort_keys=True, default=dict)
-    return BuildPlan(tasks=tuple(tasks), work=work, digest=_digest(told))
+    told = [[task.part.name for task in tasks], settings.as_dict(), parent.content_hash if parent else ""]
+    return BuildPlan(
+        tasks=tuple(tasks),
+        work=work,
+        digest=_digest(json.dumps(told, sort_keys=True, default=dict)),
+        members=tuple(member for pairs in wanted.values() for member in pairs.values()),
+    )
 
 
 def run(task: BuildTask) -> PartReport:
@@ -116,7 +133,7 @@ def prepare(todo: BuildPlan, *, engine: Engine, on_pair: Callable[[int], None]) 
         if path.name not in {task.part.name for task in todo.tasks}:
             path.unlink()
     missing = [task for task in todo.tasks if not task.part.exists()]
-    done = todo.pairs - sum(len(task.pairs) for task in missing)
+    done = len(todo.members) - sum(len(task.pairs) for task in missing)
     on_pair(done)
     for report in engine(run, missing):
         done += report.pairs + report.rejects
@@ -172,12 +189,76 @@ def _stamp(path: Path) -> int:
 
 def _digest_of(task: BuildTask) -> str:
     sources = [sha256_of(task.session / MANIFEST), sha256_of(task.calibration)]
-    values = [PART_VERSION, __version__, *sources, task.pairs, asdict(task.box), task.grid]
+    frames = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _segments(task.session)]
+    values = [PART_VERSION, __version__, *sources, frames, task.pairs, asdict(task.box), task.grid]
     return _digest(json.dumps(values))
+
+
+def _segments(session: Path) -> list[Path]:
+    return sorted(path for role in ("a", "b") for path in (session / role).glob("*.h5"))
 
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _wanted(session: Session, scenes: Sequence[str]) -> dict[int, Member]:
+    """The pairs of a session that are asked for, by their position in it."""
+    return {
+        position: Member(pair_id(session.id, trigger), scene, session.id, trigger, label)
+        for position, (scene, trigger, label) in enumerate(session.pairs().labels)
+        if not scenes or scene in scenes
+    }
+
+
+def _require_different(sessions: Sequence[Session]) -> None:
+    twice = [name for name, count in Counter(session.id for session in sessions).items() if count > 1]
+    if twice:
+        raise DatasetError(
+            f"session {twice[0]} is given {sum(session.id == twice[0] for session in sessions)} times",
+            hint="name every session once; a copied session is the same one",
+        )
+
+
+def _require_new(parent: PairedDataset, wanted: Mapping[str, Mapping[int, Member]]) -> None:
+    known = {name.decode() for name in parent.contents.table["pair_id"].tolist()}
+    old = [member for pairs in wanted.values() for member in pairs.values() if member.pair_id in known]
+    if old:
+        first = old[0]
+        raise DatasetError(
+            f"{len(old)} pairs are in {parent.path} already, such as trigger {first.trigger_index} of "
+            f"{first.session_id}",
+            hint="append sessions that it does not hold yet",
+        )
+
+
+def _require_parents_rig(parent: PairedDataset, session: Session) -> None:
+    if parent.bit_depth != session.manifest.bit_depth:
+        raise DatasetError(
+            f"{session.id} holds {session.manifest.bit_depth} bit, {parent.path} {parent.bit_depth} bit",
+            hint="build it as a dataset of its own",
+        )
+    cameras = json.loads(parent.provenance().calibration_json).get("cameras")
+    if cameras is not None and (cameras["a"], cameras["b"]) != serials_of(session):
+        raise DatasetError(
+            f"{session.id} was recorded by {' and '.join(serials_of(session))}, {parent.path} by "
+            f"{cameras['a']} and {cameras['b']}",
+            hint="build sessions of another rig as a dataset of their own",
+        )
+
+
+def _like_parent(box: Box, parent: PairedDataset) -> Box:
+    """The middle of `box` in the parent's size: another calibration leaves another part of the frame valid."""
+    height, width = parent.shape_hw
+    if height > box.shape_hw[0] or width > box.shape_hw[1]:
+        raise DatasetError(
+            f"{width}x{height} px are needed to append to {parent.path}, and both cameras see "
+            f"{box.shape_hw[1]}x{box.shape_hw[0]} px together",
+            hint=f"first: twinlens derive {parent.path} --crop 0 0 {min(width, box.shape_hw[1])} "
+            f"{min(height, box.shape_hw[0])}",
+        )
+    top, left = box.top + (box.shape_hw[0] - height) // 2, box.left + (box.shape_hw[1] - width) // 2
+    return Box(left, top, left + width, top + height)
 
 
 def _require_scenes(sessions: Sequence[Session], scenes: Sequence[str]) -> None:

@@ -4,10 +4,11 @@ The limits of the gates are applied while assembling, so that other limits cost 
 """
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,11 +17,10 @@ from twinlens.build_plan import BuildPlan, plan, prepare
 from twinlens.calibrate import Calibrations
 from twinlens.capture.corrected import warn_of_other_gain
 from twinlens.capture.session import MANIFEST, Session
+from twinlens.dataset.append import appended
 from twinlens.dataset.build import DatasetSettings, Recipe, assemble
-from twinlens.dataset.derive import appended, entries_of
+from twinlens.dataset.derive import entries_of
 from twinlens.dataset.entry import Entry
-from twinlens.dataset.groups import Member
-from twinlens.dataset.identity import pair_id
 from twinlens.dataset.limits import PassportLimits
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.parts import read_part, read_part_rows
@@ -28,7 +28,7 @@ from twinlens.dataset.schema import MirrorStateRecord, Provenance, Reject, Sourc
 from twinlens.dataset.schemes import divide
 from twinlens.dataset.summary import DatasetReport, RejectCount, SplitCount
 from twinlens.engines import Engine, in_this_process
-from twinlens.errors import DatasetError
+from twinlens.errors import DatasetError, SplitLeakError, TwinlensError
 from twinlens.handover import sha256_of
 from twinlens.storage import hold_folder
 
@@ -55,7 +55,9 @@ def build_from_sessions(
         return _finished_before(out, todo)
     # Before the slow part: a split that cannot work should say so at once. Counts need to know who is kept.
     if settings.splits.counts is None:
-        divide(_members(sessions, settings.scenes), settings.splits)
+        divide(todo.members, settings.splits)
+    else:
+        _require_enough(todo, settings.splits.counts)
     recipe = _recipe(sessions, calibration_file, settings, todo)
     with _parts(todo, engine=engine, on_pair=on_pair) as parts:
         found = chain.from_iterable(map(read_part, parts))
@@ -74,15 +76,15 @@ def append_sessions(
 ) -> DatasetReport:
     """Write a new version of `dataset` to `out` that holds the pairs of `sessions` too.
 
-    What was in a split stays there; new pairs of a known group join it, new groups are divided by the settings.
+    What was in a split stays there; new pairs of a known group join it, new groups are divided by the same rule.
 
     Raises:
         TwinlensError: as `build_from_sessions`.
     """
-    todo = plan(sessions, calibration_file, out, settings=settings)
+    todo = plan(sessions, calibration_file, out, settings=settings, parent=dataset)
     if out.exists():
         return _finished_before(out, todo)
-    recipe = appended(dataset, _recipe(sessions, calibration_file, settings, todo))
+    recipe = appended(dataset, _recipe(sessions, calibration_file, settings, todo), out)
     with _parts(todo, engine=engine, on_pair=on_pair) as parts:
         new = _gated(chain.from_iterable(map(read_part, parts)), settings.limits)
         return assemble(chain(entries_of(dataset), dataset.rejects, new), out, recipe)
@@ -96,7 +98,9 @@ class DryRunReport:
     rejects: tuple[RejectCount, ...]
     """Most frequent first."""
     splits: tuple[SplitCount, ...]
-    """Before pictures are looked at for scenes under two names."""
+    """Before pictures are looked at for scenes under two names; empty where they cannot be split as asked."""
+    split_problem: str = ""
+    """Why they cannot."""
 
 
 def try_build(
@@ -141,8 +145,7 @@ def _parts(
     try:
         todo.work.mkdir(parents=True, exist_ok=True)
         with hold_folder(todo.work):
-            for abandoned in todo.work.parent.glob(f"{todo.work.stem}.*.part"):
-                abandoned.unlink()  # by a killed build, while it put parts together
+            _sweep(todo.work)
             yield prepare(todo, engine=engine, on_pair=on_pair)
             if not keep:
                 shutil.rmtree(todo.work)
@@ -156,6 +159,26 @@ def _parts(
             f"pairs could not be stored beside the dataset: {cause}",
             hint=f"check that the folder is writable and its disk has room; what was done is kept in {todo.work}",
         ) from cause
+    except TwinlensError as error:
+        if any(todo.work.glob("*.h5")):
+            error.hint = f"{error.hint}. What was aligned is kept in {todo.work} for the next try"
+        raise
+
+
+def _sweep(work: Path) -> None:
+    """Remove what killed builds of the same file left while they put parts together; `work` is held."""
+    abandoned = re.compile(rf"{re.escape(work.stem)}\.[0-9a-f]{{8}}\.part")
+    for path in work.parent.iterdir():
+        if abandoned.fullmatch(path.name):
+            path.unlink()
+
+
+def _require_enough(todo: BuildPlan, counts: tuple[int, int, int]) -> None:
+    if sum(counts) > len(todo.members):
+        raise SplitLeakError(
+            f"{sum(counts)} pairs are asked for, and the sessions hold {len(todo.members)}",
+            hint="ask for smaller --counts, or record more pairs",
+        )
 
 
 def _finished_before(out: Path, todo: BuildPlan) -> DatasetReport:
@@ -169,22 +192,15 @@ def _finished_before(out: Path, todo: BuildPlan) -> DatasetReport:
         raise DatasetError(
             f"{out} exists, and was built from something else", hint="choose another name, or pass --overwrite"
         )
-    shutil.rmtree(todo.work, ignore_errors=True)
+    if todo.work.exists():
+        with suppress(BlockingIOError), hold_folder(todo.work):  # held: somebody builds it anew
+            shutil.rmtree(todo.work)
     return dataset.summary()
 
 
 def _gated(found: Iterable[Entry | Reject], limits: PassportLimits) -> Iterator[Entry | Reject]:
     for one in found:
         yield (limits.missed_by(one) or one) if isinstance(one, Entry) else one
-
-
-def _members(sessions: Sequence[Session], scenes: Sequence[str]) -> list[Member]:
-    return [
-        Member(pair_id(session.id, trigger), scene, session.id, trigger, label)
-        for session in sessions
-        for scene, trigger, label in session.pairs().labels
-        if not scenes or scene in scenes
-    ]
 
 
 def _recipe(

@@ -62,7 +62,8 @@ def test_pixels_survive_in_frames_of_any_size(
     pairs: PairsMaker, tmp_path_factory: pytest.TempPathFactory, shape_hw: tuple[int, int], bit_depth: int
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "d.h5"
-    given_pairs = list(pairs(6, shape_hw=shape_hw, bit_depth=bit_depth))
+    valid = np.ones(shape_hw, np.bool_)
+    given_pairs = list(pairs(6, shape_hw=shape_hw, bit_depth=bit_depth, mask=valid))
     build_dataset(given_pairs, path)
     for written, read in zip(given_pairs, PairedDataset(path), strict=True):
         np.testing.assert_array_equal(read.input, written.input)

@@ -81,12 +81,15 @@ def test_near_rows_are_those_that_comparing_all_would_find(
     rows += [(rows[k][0] ^ flipped, 4) for k, flipped in flips if k < len(rows)]
     hashes = np.array([one for one, _ in rows], np.uint64)
     found = near_duplicates(hashes, np.array([scene for _, scene in rows], np.int64), max_distance=5)
-    assert found.tolist() == [
-        [i, j]
-        for i in range(len(rows))
-        for j in range(i + 1, len(rows))
-        if rows[i][1] != rows[j][1] and rows[i][0] and rows[j][0] and bits(rows[i][0], rows[j][0]) <= 5
-    ]
+    nearest: dict[tuple[int, int], int] = {}  # bits between every two scenes
+    for i in range(len(rows)):
+        for j in range(i + 1, len(rows)):
+            distance = bits(rows[i][0], rows[j][0])
+            if rows[i][1] != rows[j][1] and rows[i][0] and rows[j][0] and distance <= 5:
+                scenes = (rows[i][1], rows[j][1])
+                nearest[scenes] = min(distance, nearest.get(scenes, 64))
+    assert found.tolist() == sorted(found.tolist())
+    assert {(rows[i][1], rows[j][1]): bits(rows[i][0], rows[j][0]) for i, j in found.tolist()} == nearest
 
 
 def test_near_rows_are_found_across_blocks() -> None:

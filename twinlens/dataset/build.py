@@ -238,8 +238,17 @@ def _same_scenes(file: h5py.File, writer: PairWriter) -> DuplicateReport:
     )
 
 
+_VERSION = re.compile(r"-v(\d+\.\d+\.\d+)$")
+
+
+def version_in(out: Path) -> str:
+    """The version that a name such as street-v1.2.0.h5 tells; empty where it tells none."""
+    found = _VERSION.search(out.stem)
+    return found.group(1) if found else ""
+
+
 def _name_in(out: Path) -> str:
-    return re.sub(r"-v\d+\.\d+\.\d+$", "", out.stem)
+    return _VERSION.sub("", out.stem)
 
 
 def _write_head(file: h5py.File, settings: DatasetSettings, content_hash: str, *, parent: str, name: str) -> None:

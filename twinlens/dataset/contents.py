@@ -266,5 +266,5 @@ def _check_scheme(found: Contents, name: str, scheme: StoredScheme) -> None:
                 raise SplitLeakError(
                     f"{found.path}: scene {scene} lies in {split} of scheme {name!r}, "
                     f"and its group {found.group_of[scene]!r} in {other}",
-                    hint="results on this file would flatter: build it again",
+                    hint="scores on it would flatter: divide it anew with `twinlens derive --new-splits`",
                 )

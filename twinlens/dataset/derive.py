@@ -5,6 +5,7 @@ new splits are asked for, so that a network trained on the parent is never exami
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -14,20 +15,22 @@ import numpy as np
 
 from twinlens.calibrate import Box
 from twinlens.calibrate.geometry import normalised, shift
-from twinlens.dataset.build import DatasetSettings, Divider, Division, Recipe, assemble
+from twinlens.dataset.build import DatasetSettings, Divider, Division, Recipe, assemble, version_in
+from twinlens.dataset.contents import opened
 from twinlens.dataset.duplicates import DuplicateReport
 from twinlens.dataset.entry import Entry
-from twinlens.dataset.groups import Member
+from twinlens.dataset.groups import Member, group_of_scenes
 from twinlens.dataset.layout import Layout
 from twinlens.dataset.limits import PassportLimits
 from twinlens.dataset.measure import measured, require_intact
 from twinlens.dataset.paired import PairedDataset
-from twinlens.dataset.schema import DEFAULT_SCHEME, SPLITS, UNUSED, Reject
+from twinlens.dataset.schema import DEFAULT_SCHEME, UNUSED, Reject
 from twinlens.dataset.schemes import SplitSettings, divide
-from twinlens.dataset.stored_schemes import PARTS, StoredScheme, drawn
+from twinlens.dataset.seal import broken_seal, stored_seal
+from twinlens.dataset.stored_schemes import PARTS, drawn
 from twinlens.dataset.summary import DatasetReport
 from twinlens.dataset.tiled import TileStack
-from twinlens.errors import DatasetError
+from twinlens.errors import CorruptError, DatasetError
 from twinlens.settings import Settings
 
 
@@ -62,19 +65,24 @@ def derive_dataset(
     """
     _require_known(parent, settings)
 
-    def division(members: Sequence[Member], _: DuplicateReport) -> Division:
-        kept = _inherited(parent, members)
+    def division(members: Sequence[Member], duplicates: DuplicateReport) -> Division:
+        kept = inherited(parent, members)
+        same = [*ties(kept.group_of), *((one.scene_a, one.scene_b) for one in duplicates.found)]
         if settings.splits is None:
-            return kept
-        scheme = divide(members, settings.splits, same=_ties(kept.group_of))
-        schemes = {DEFAULT_SCHEME: drawn(scheme, settings.splits)}
-        return Division(schemes, scheme.group_of, {**kept.places, **settings.splits.places})
+            # Pictures that are alike only since they were cropped make one group; the file is refused if it leaks.
+            return replace(kept, group_of=group_of_scenes(kept.group_of, places=kept.places, same=same))
+        splits = replace(settings.splits, places={**kept.places, **settings.splits.places})
+        scheme = divide(members, splits, same=same)
+        return Division({**kept.schemes, DEFAULT_SCHEME: drawn(scheme, splits)}, scheme.group_of, splits.places)
 
-    recipe = _recipe(
-        parent, division, settings.version or next_version(parent.version, part=0), settings.as_dict()
+    version = version_after(parent.version, out, part=0, asked=settings.version)
+    recipe = _recipe(parent, division, version, settings.as_dict())
+    changed = replace(
+        recipe.settings,
+        layout=settings.layout or recipe.settings.layout,
+        find_duplicates=settings.crop is not None,  # else the parent's groups tell
     )
-    if settings.layout is not None:
-        recipe = replace(recipe, settings=replace(recipe.settings, layout=settings.layout))
+    recipe = replace(recipe, settings=changed)
     return assemble(chain(_kept(parent, settings), parent.rejects), out, recipe, overwrite=overwrite)
 
 
@@ -85,77 +93,61 @@ def add_scheme(parent: PairedDataset, out: Path, *, name: str, splits: SplitSett
         DatasetError: `out` exists or cannot be written, or the name cannot be one.
         SplitLeakError: the scenes cannot be split as asked.
     """
-    if not name or "/" in name or name == ".":
+    if not re.fullmatch(r"\w[\w-]*", name):
         raise DatasetError(f"{name!r} cannot be the name of a scheme", hint="use letters, digits and dashes")
 
     def division(members: Sequence[Member], _: DuplicateReport) -> Division:
-        kept = _inherited(parent, members)
-        scheme = drawn(divide(members, splits, same=_ties(kept.group_of)), splits)
-        return replace(kept, schemes={**kept.schemes, name: scheme})
+        kept = inherited(parent, members)
+        known = replace(splits, places={**kept.places, **splits.places})
+        scheme = divide(members, known, same=ties(kept.group_of))
+        return Division({**kept.schemes, name: drawn(scheme, known)}, scheme.group_of, known.places)
 
-    part = 0 if name in parent.schemes else 1
-    recipe = _recipe(parent, division, next_version(parent.version, part=part), {"scheme": name})
+    version = version_after(parent.version, out, part=0 if name in parent.schemes else 1)
+    recipe = _recipe(parent, division, version, {"scheme": name})
     return assemble(chain(_kept(parent, DeriveSettings()), parent.rejects), out, recipe)
 
 
-def appended(parent: PairedDataset, recipe: Recipe) -> Recipe:
-    """The recipe of a version of `parent` that gets more pairs, from the recipe of these alone.
-
-    Raises:
-        DatasetError: the new pairs are corrected and the old ones not, or the other way round.
-    """
-    if (recipe.corrections is not None) != parent.is_corrected:
-        raise DatasetError(
-            f"{parent.path} holds {'corrected' if parent.is_corrected else 'raw'} frames, the new ones are not",
-            hint="calibrate the new sessions with, or without, dark and flat series like the old ones",
-        )
-    splits = recipe.settings.splits
-
-    def division(members: Sequence[Member], duplicates: DuplicateReport) -> Division:
-        kept = _inherited(parent, members)
-        pinned = replace(splits, assignment={**splits.assignment, **_pins(parent)})
-        same = [(one.scene_a, one.scene_b) for one in duplicates.found]
-        found = divide(members, pinned, same=[*same, *_ties(kept.group_of)])
-        places = {**kept.places, **splits.places}
-        schemes = {**kept.schemes, DEFAULT_SCHEME: _joined(parent, members, drawn(found, pinned))}
-        return Division(schemes, found.group_of, places)
-
-    old, new = parent.provenance(), recipe.provenance
-    known = {source.session_id: source for source in (*old.sources, *new.sources)}
-    states = {state.label: state for state in (*old.mirror_states, *new.mirror_states)}
-    config = {**json.loads(new.config_json), "parent": _ancestry(parent)}
-    provenance = replace(
-        new,
-        config_json=json.dumps(config, default=dict),
-        parent=parent.content_hash,
-        sources=tuple(known.values()),
-        mirror_states=tuple(states.values()),
-    )
-    head = parent.contents.head
-    version = next_version(parent.version, part=1)
-    settings = _texts(replace(recipe.settings, name=parent.name, version=version), head)
-    return replace(recipe, settings=settings, provenance=provenance, divider=division)
-
-
 def entries_of(dataset: PairedDataset) -> Iterator[Entry]:
-    """Every pair as it would be stored again, its pixels checked.
+    """Every pair as it would be stored again, checked.
 
     Raises:
-        CorruptError: the pixels of a pair are not those that were written.
+        CorruptError: a pair, or anything else in the file, is not what was written.
     """
+    with opened(dataset.path) as file:
+        if stored_seal(file) is not None and broken_seal(file):
+            raise CorruptError(
+                f"{dataset.path}: its tables and attributes do not have their seal",
+                hint="look at it with `twinlens verify`, and restore it from a copy",
+            )
     for row in range(len(dataset)):
         for stack in dataset.stacks:
             if isinstance(stack, TileStack):
                 stack.require_unpackable(row)
-        entry = dataset.entry(row)
-        require_intact(entry, dataset.path)
-        yield entry
+        yield require_intact(dataset.entry(row), dataset.path)
 
 
 def next_version(version: str, *, part: int) -> str:
     """The semantic version with its major (0), minor (1) or patch (2) number counted up."""
     numbers = [int(number) for number in version.split(".")]
     return ".".join(str(n) for n in (*numbers[:part], numbers[part] + 1, *([0] * (2 - part))))
+
+
+def version_after(parent: str, out: Path, *, part: int, asked: str = "") -> str:
+    """The version of a child: as asked for, else as its name says, else the least that tells what has changed.
+
+    Raises:
+        DatasetError: the version asked for tells less.
+    """
+    least = next_version(parent, part=part)
+    found = asked or version_in(out)
+    if not found:
+        return least
+    if [int(number) for number in found.split(".")] < [int(number) for number in least.split(".")]:
+        raise DatasetError(
+            f"{out.name} is to be version {found}; what has changed since {parent} needs at least {least}",
+            hint=f"name it such as NAME-v{least}.h5",
+        )
+    return found
 
 
 def _recipe(
@@ -165,9 +157,9 @@ def _recipe(
     told: Mapping[str, object],
 ) -> Recipe:
     old, head = parent.provenance(), parent.contents.head
-    config = {"derived": told, "parent": _ancestry(parent)}
+    config = {"derived": told, "parent": ancestry(parent)}
     return Recipe(
-        settings=_texts(
+        settings=with_texts(
             DatasetSettings(
                 name=parent.name,
                 version=version,
@@ -183,7 +175,7 @@ def _recipe(
     )
 
 
-def _ancestry(parent: PairedDataset) -> dict[str, object]:
+def ancestry(parent: PairedDataset) -> dict[str, object]:
     """What a child remembers of how its parent was made, should the parent be lost."""
     found = parent.provenance()
     return {
@@ -195,7 +187,7 @@ def _ancestry(parent: PairedDataset) -> dict[str, object]:
     }
 
 
-def _texts(settings: DatasetSettings, head: Mapping[str, str]) -> DatasetSettings:
+def with_texts(settings: DatasetSettings, head: Mapping[str, str]) -> DatasetSettings:
     """The settings with what the parent says of itself."""
     return replace(
         settings,
@@ -212,10 +204,11 @@ def _kept(parent: PairedDataset, settings: DeriveSettings) -> Iterator[Entry | R
         if settings.mirror_states and entry.mirror_state not in settings.mirror_states:
             continue
         missed = settings.limits.missed_by(entry)
-        if missed is not None:
-            yield missed
+        if missed is None and settings.crop is not None:
+            cropped = _cropped(entry, settings.crop)
+            yield settings.limits.missed_by(cropped) or cropped
         else:
-            yield entry if settings.crop is None else _cropped(entry, settings.crop)
+            yield missed or entry
 
 
 def _cropped(entry: Entry, box: Box) -> Entry:
@@ -251,7 +244,7 @@ def _require_known(parent: PairedDataset, settings: DeriveSettings) -> None:
         )
 
 
-def _inherited(parent: PairedDataset, members: Sequence[Member]) -> Division:
+def inherited(parent: PairedDataset, members: Sequence[Member]) -> Division:
     """Every scheme of `parent`, as far as its pairs are among `members`; other pairs are unused."""
     contents = parent.contents
     row_of = {name.decode(): row for row, name in enumerate(contents.table["pair_id"].tolist())}
@@ -267,31 +260,7 @@ def _inherited(parent: PairedDataset, members: Sequence[Member]) -> Division:
     return Division(schemes, group_of, {s: p for s, p in contents.places.items() if s in scenes})
 
 
-def _joined(parent: PairedDataset, members: Sequence[Member], found: StoredScheme) -> StoredScheme:
-    """A newly drawn scheme in which the parent's pairs stay where they are."""
-    old = _inherited(parent, members).schemes[DEFAULT_SCHEME]
-    known = {name.decode() for name in parent.contents.table["pair_id"].tolist()}
-    is_new = np.array([member.pair_id not in known for member in members])
-    rows = {
-        part: np.sort(
-            np.concatenate([old.rows[part][~is_new[old.rows[part]]], found.rows[part][is_new[found.rows[part]]]])
-        )
-        for part in PARTS
-    }
-    return replace(found, rows=rows, is_leaky=found.is_leaky or old.is_leaky)
-
-
-def _pins(parent: PairedDataset) -> dict[str, str]:
-    """The split of every scene that lies in one."""
-    contents, default = parent.contents, parent.contents.schemes[DEFAULT_SCHEME]
-    pins: dict[str, str] = {}
-    for split in SPLITS:
-        for scene_id in np.unique(contents.table["group_id"][default.rows[split]]).tolist():
-            pins.setdefault(contents.scenes[scene_id], split)
-    return pins
-
-
-def _ties(group_of: Mapping[str, str]) -> list[tuple[str, str]]:
+def ties(group_of: Mapping[str, str]) -> list[tuple[str, str]]:
     """Scenes that were one group, so that they stay one."""
     first: dict[str, str] = {}
     return [(first.setdefault(group, scene), scene) for scene, group in sorted(group_of.items())]

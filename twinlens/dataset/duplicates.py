@@ -83,6 +83,8 @@ def near_duplicates(
 ) -> NDArray[np.int64]:
     """Rows (m, 2) of different scenes whose hashes differ in at most `max_distance` bits, in rising order.
 
+    Of every two scenes and `BLOCK_ROWS` rows, the nearest rows only: long bursts of one view cost no square.
+
     A hash of 0 is of a picture without structure, and like nothing. Memory grows with the number of rows and of
     findings, never with the square of rows.
     """
@@ -92,8 +94,11 @@ def near_duplicates(
         distance = np.bitwise_count(hashes[rows, None] ^ hashes[None, start:])
         near = (distance <= max_distance) & (scene_ids[rows, None] != scene_ids[None, start:])
         near &= (hashes[rows, None] != 0) & (hashes[None, start:] != 0)
-        first, second = np.nonzero(near)
-        found.append(np.stack([first, second], axis=1)[first < second] + start)
+        first, second = np.nonzero(np.triu(near, 1))
+        scenes = np.stack([scene_ids[first + start], scene_ids[second + start]], axis=1)
+        nearest = np.lexsort((second, first, distance[first, second]))
+        kept = nearest[np.unique(scenes[nearest], axis=0, return_index=True)[1]]
+        found.append(np.stack([first, second], axis=1)[np.sort(kept)] + start)
     return np.concatenate(found)
 
 

@@ -47,6 +47,7 @@ def exact_split(
         SplitLeakError: no division of whole groups has these counts; the message names the nearest that has.
     """
     task = _Task.of(pairs_per_group, counts, seed=seed, fixed=fixed or {})
+    _require_enough(task)
     split_of = dict(fixed or {})
     goal = task.asked[task.small[0]], task.asked[task.small[1]]
     table = _reached_with(task.sizes, task.given_small, goal, goal=goal)
@@ -73,12 +74,7 @@ def trimmed_split(
         SplitLeakError: there are too few pairs, or whole groups cannot give every split its count.
     """
     task = _Task.of(pairs_per_group, counts, seed=seed, fixed=fixed or {})
-    if task.total < sum(counts):
-        raise SplitLeakError(
-            f"{_listed(counts)} pairs are asked for, {sum(counts)} together, and there are {task.total} "
-            f"in {len(pairs_per_group)} groups",
-            hint="ask for fewer pairs, or capture more",
-        )
+    _require_enough(task)
     table = _reached_with(task.sizes, task.given_small, task.limits)
     a, b = (task.asked[split] for split in task.small)
     first, second = np.ogrid[a : table.shape[0], b : table.shape[1]]
@@ -213,6 +209,16 @@ def _surplus(task: _Task, split_of: Mapping[str, SplitName]) -> dict[str, int]:
     return drops
 
 
+def _require_enough(task: _Task) -> None:
+    asked = _in_order(task.asked)
+    if task.total < sum(asked):
+        raise SplitLeakError(
+            f"{_listed(asked)} pairs are asked for, {sum(asked)} together, and there are {task.total} "
+            f"in {len(task.pairs)} groups",
+            hint="ask for fewer pairs, or capture more",
+        )
+
+
 def _lowest(score: NDArray[Any], allowed: NDArray[np.bool_]) -> tuple[int, int]:
     """Where the lowest allowed score stands; the first of several."""
     beyond = score.max() + 1
@@ -230,9 +236,13 @@ def _no_division(task: _Task, bound: str = "") -> SplitLeakError:
             hint="capture more scenes, or assign fewer by hand",
         )
     trimmed = [min(pair) for pair in zip(asked, nearest, strict=True)]
+    if list(nearest) == trimmed:
+        hint = f"ask for --counts {_option(nearest)}"
+    else:
+        hint = f"ask for --counts {_option(nearest)}, or for --counts {_option(trimmed)} with --trim"
     return SplitLeakError(
         f"{seen} to train, val and test; the nearest counts of whole groups are {_listed(nearest)}",
-        hint=f"ask for --counts {_option(nearest)}, or for --counts {_option(trimmed)} with --trim",
+        hint=hint,
     )
 
 

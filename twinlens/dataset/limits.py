@@ -1,11 +1,13 @@
 """The gates: what a pair's passport must show before the pair enters a dataset."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from twinlens.dataset.entry import Entry
 from twinlens.dataset.schema import FLAG_COARSE, Reject
+from twinlens.errors import SettingsError
 from twinlens.settings import Settings
 
 
@@ -33,9 +35,17 @@ class PassportLimits(Settings):
     allow_coarse: bool = False
     """Let in pairs whose registration is called coarse; their rows are flagged."""
 
+    def check(self) -> None:
+        """Raise `SettingsError` where a limit is no number."""
+        for name, value in self.as_dict().items():
+            if value is not None and math.isnan(value):
+                raise SettingsError(f"PassportLimits.{name} is nan", hint="give a number, or leave it out")
+
     def missed_by(self, entry: Entry) -> Reject | None:
         """The first limit that `entry` misses; None where it meets all."""
         row = entry.row
+        if np.isnan(row["psnr_db"]):
+            return _reject(entry, "mask", "no pixel of it is valid")
         if row["flags"] & FLAG_COARSE and not self.allow_coarse:
             return _reject(entry, "coarse", "its registration is called coarse")
         figures = (

@@ -1,5 +1,6 @@
 """The numbers a pair gets when it is stored: how far input is from target, and how sharp each is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,25 +79,43 @@ def measured(entry: Entry) -> Entry:
         row[f"lapvar_{role}"] = laplacian_variance(frame, entry.mask)
         row[f"phash_{role}"] = phash(frame[valid])
         row[f"xxh_{role}"] = xxhash.xxh3_64_intdigest(np.ascontiguousarray(frame).data)
-    digest = pair_hash(
-        row,
+    row["pair_hash"] = np.frombuffer(_hash_of(entry), np.uint8)
+    return entry
+
+
+def _hash_of(entry: Entry) -> bytes:
+    return pair_hash(
+        entry.row,
         frames=(entry.input, entry.target, entry.mask),
         labels=(entry.scene, entry.mirror_state),
         b_from_a=entry.b_from_a,
         photometric=entry.photometric,
     )
-    row["pair_hash"] = np.frombuffer(digest, np.uint8)
-    return entry
 
 
-def require_intact(entry: Entry, path: Path) -> None:
-    """Raise `CorruptError` unless an entry's frames are those that were measured when it was stored in `path`."""
-    for role, frame in (("in", entry.input), ("tg", entry.target)):
-        if xxhash.xxh3_64_intdigest(np.ascontiguousarray(frame).data) != entry.row[f"xxh_{role}"]:
-            raise CorruptError(
-                f"{path}: the {'input' if role == 'in' else 'target'} of {entry.where} is not what was written",
-                hint="restore the file from a copy, or build it again",
-            )
+def require_intact(entry: Entry, path: Path) -> Entry:
+    """The entry, whose pixels, mask and passport are those that were stored in `path`; hashed, if it was not.
+
+    Raises:
+        CorruptError: they are not.
+    """
+    damaged = [
+        name
+        for name, frame, known in (
+            ("input", entry.input, entry.row["xxh_in"]),
+            ("target", entry.target, entry.row["xxh_tg"]),
+        )
+        if xxhash.xxh3_64_intdigest(np.ascontiguousarray(frame).data) != known
+    ]
+    is_hashed = bool(entry.row["pair_hash"].any())  # not in files older than schema 1.2
+    if not damaged and is_hashed and _hash_of(entry) != entry.row["pair_hash"].tobytes():
+        damaged = ["mask or passport"]
+    if damaged:
+        raise CorruptError(
+            f"{path}: the {' and '.join(damaged)} of {entry.where} is not what was written",
+            hint="restore the file from a copy, or build it again",
+        )
+    return entry if is_hashed else measured(replace(entry, row=entry.row.copy()))
 
 
 def _valid_rectangle(mask: Mask) -> tuple[slice, slice]:
@@ -132,9 +151,12 @@ def _require_storable(pair: AlignedPair) -> None:
 def psnr_db(input: Mono, target: Mono, mask: Mask, *, bit_depth: int) -> float:  # noqa: A002 -- the role's name
     """PSNR of `input` against `target` over valid pixels, against the full scale 2**bit_depth - 1.
 
-    At least `ROUNDING_MSE` counts as error, so that equal pictures have a finite value (58.9 dB at 8 bit).
+    At least `ROUNDING_MSE` counts as error, so that equal pictures have a finite value (58.9 dB at 8 bit); nan
+    where no pixel is valid.
     """
-    valid = max(int(np.count_nonzero(mask)), 1)
+    valid = int(np.count_nonzero(mask))
+    if valid == 0:
+        return float("nan")
     squared = cv2.norm(input, target, cv2.NORM_L2SQR, mask.view(np.uint8))
     return float(10 * np.log10((2**bit_depth - 1) ** 2 / max(squared / valid, ROUNDING_MSE)))
 

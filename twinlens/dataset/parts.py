@@ -59,9 +59,7 @@ def read_part(path: Path) -> Iterator[Entry | Reject]:
     with h5py.File(path, "r", locking=False) as file:
         count = len(file["/pairs/table"]) if "/pairs" in file else 0
         for row in range(count):
-            entry = _entry(file, row)
-            require_intact(entry, path)
-            yield entry
+            yield require_intact(_entry(file, row), path)
         yield from read_rejects(file)
 
 

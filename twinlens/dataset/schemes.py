@@ -1,5 +1,6 @@
 """A split scheme: which pairs train, validate, examine, or stay out, and why that is no leak."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,9 @@ class SplitSettings(Settings):
                 f"SplitSettings.ratios is {self.ratios}; three positive shares are needed",
                 hint="give train, val and test a share each, such as 0.8 0.1 0.1",
             )
+        if not all(math.isfinite(ratio) for ratio in self.ratios):
+            raise SettingsError(f"SplitSettings.ratios is {self.ratios}", hint="give three finite shares")
+        self.require("seed", minimum=0, maximum=2**63 - 1)
         counts = self.counts
         if counts is not None and (len(counts) != 3 or min(counts) < 0 or sum(counts) == 0):
             raise SettingsError(

@@ -7,7 +7,10 @@ import click
 
 from twinlens import console
 from twinlens.verbs.dataset_options import (
+    chosen_split_options,
     engine,
+    group_options,
+    group_settings,
     limit_options,
     limits,
     out_file,
@@ -41,6 +44,12 @@ _LAYOUT_HELP = "contiguous is fastest from a local disk, tiles smallest and best
 @click.option("--scene", "scenes", multiple=True, help="Only this scene; repeatable.")
 @click.option("--license", default="", help="Under which others may use it, such as CC-BY-4.0.")
 @click.option("--description", default="", help="What it shows, in a sentence.")
+@click.option(
+    "--find-duplicates/--no-find-duplicates",
+    default=True,
+    show_default=True,
+    help="Look at pictures for scenes under two names, and keep them together.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @split_options
 @limit_options
@@ -54,12 +63,13 @@ def build(*, sessions: tuple[Path, ...], out: Path, dry_run: bool, json: bool, *
     """
     from twinlens.building import build_from_sessions, try_build
     from twinlens.capture.session import Session
-    from twinlens.dataset.build import DatasetSettings
+    from twinlens.dataset.build import DatasetSettings, version_in
+    from twinlens.errors import SplitLeakError
 
     opened = [Session(path) for path in sessions]
     where, calibration, overwrite = engine(given), given.pop("calibration"), given.pop("overwrite")
     splits, gates = split_settings(given), limits(given)
-    settings = DatasetSettings(**given, version=_version_in(out) or "1.0.0", splits=splits, limits=gates)
+    settings = DatasetSettings(**given, version=version_in(out) or "1.0.0", splits=splits, limits=gates)
     with console.bar("aligning", sum(len(session.pairs()) for session in opened)) as bar:
         if dry_run:
             tried = try_build(opened, calibration, out, settings=settings, engine=where, on_pair=bar.move)
@@ -82,6 +92,8 @@ def build(*, sessions: tuple[Path, ...], out: Path, dry_run: bool, json: bool, *
         console.note("aligned pairs are kept for the build itself")
     else:
         show_dataset(out, report)
+    if dry_run and tried.split_problem:
+        raise SplitLeakError(tried.split_problem)
 
 
 @click.command(cls=SectionedCommand)
@@ -89,14 +101,15 @@ def build(*, sessions: tuple[Path, ...], out: Path, dry_run: bool, json: bool, *
 @click.argument("sessions", nargs=-1, required=True, type=folder)
 @calibration_file
 @click.option("-o", "--out", type=out_file, required=True, help="The new version to write.")
-@split_options
+@group_options
 @limit_options
 @run_options
 @as_json
 def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path, json: bool, **given: Any) -> None:
     """Write a new version of DATASET with the pairs of SESSIONS too.
 
-    What was in a split stays in it, so that nothing a network has trained on is ever tested on.
+    What was in a split stays in it, so that nothing a network has trained on is ever tested on. New scenes are
+    divided by the rule that DATASET was.
     """
     from twinlens.building import append_sessions
     from twinlens.capture.session import Session
@@ -107,7 +120,7 @@ def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path, json: bool, 
     parent = PairedDataset(dataset)
     where, calibration = engine(given), given.pop("calibration")
     settings = DatasetSettings(
-        splits=split_settings(given),
+        splits=group_settings(given),
         limits=limits(given),
         layout=parent.contents.layout,
         grid=parent.contents.grid,
@@ -138,11 +151,12 @@ def derive(*, dataset: Path, out: Path, json: bool, **given: Any) -> None:
     from twinlens.dataset.derive import DeriveSettings, derive_dataset
     from twinlens.dataset.paired import PairedDataset
 
-    splits, gates, anew, crop = split_settings(given), limits(given), given.pop("new_splits"), given.pop("crop")
+    anew, crop, asked = given.pop("new_splits"), given.pop("crop"), chosen_split_options()
+    if asked and not anew:
+        raise click.UsageError(f"{asked[0]} draws splits, and every pair stays where it is without --new-splits")
+    splits, gates = split_settings(given), limits(given, allow_coarse=True)
     box = None if crop is None else Box(crop[0], crop[1], crop[0] + crop[2], crop[1] + crop[3])
-    settings = DeriveSettings(
-        **given, version=_version_in(out), crop=box, limits=gates, splits=splits if anew else None
-    )
+    settings = DeriveSettings(**given, crop=box, limits=gates, splits=splits if anew else None)
     report = derive_dataset(PairedDataset(dataset), out, settings=settings)
     console.report_json(report) if json else show_dataset(out, report)
 
@@ -165,11 +179,3 @@ def split(*, dataset: Path, scheme: str, out: Path, json: bool, **given: Any) ->
     made = PairedDataset(out)
     counts = {part: len(made.split(part, scheme=scheme)) for part in ("train", "val", "test", "unused")}
     console.figures(f"Dataset {out}, scheme {scheme}", {**counts, "schemes": ", ".join(made.schemes)})
-
-
-def _version_in(out: Path) -> str:
-    """The version that a name such as street-v1.2.0.h5 tells; empty where it tells none."""
-    import re
-
-    found = re.search(r"-v(\d+\.\d+\.\d+)$", out.stem)
-    return found.group(1) if found else ""

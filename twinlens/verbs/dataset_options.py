@@ -24,15 +24,25 @@ _split, _gate, _run = options_of(SPLITS), options_of(GATES), options_of(RUN)
 
 out_file = click.Path(path_type=Path, dir_okay=False)
 
+_ASSIGN = _split(
+    "--assign", multiple=True, metavar="SCENE=SPLIT", help="Pin a scene to train, val or test; repeatable."
+)
+_PLACE = _split(
+    "--place", multiple=True, metavar="SCENE=PLACE", help="Scenes of one place are one group; repeatable."
+)
 _SPLIT_OPTIONS = (
     _split("--ratios", nargs=3, type=float, default=(0.8, 0.1, 0.1), show_default=True, help="Train, val, test."),
     _split("--counts", metavar="TRAIN,VAL,TEST", help="Exact numbers of pairs instead, such as 960,120,120."),
     _split("--trim", is_flag=True, help="Leave pairs unused where whole groups cannot meet --counts."),
-    _split("--seed", type=int, default=0, show_default=True, help="Draws which group goes where."),
     _split(
-        "--assign", multiple=True, metavar="SCENE=SPLIT", help="Pin a scene to train, val or test; repeatable."
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=0,
+        show_default=True,
+        help="Draws which group goes where.",
     ),
-    _split("--place", multiple=True, metavar="SCENE=PLACE", help="Scenes of one place are one group; repeatable."),
+    _ASSIGN,
+    _PLACE,
     _split("--leave-out-mirror-state", default="", metavar="LABEL", help="Only this state is tested on."),
     _split("--allow-leaky", is_flag=True, help="Divide groups where there are too few; scores will flatter."),
 )
@@ -70,12 +80,18 @@ def split_options(verb: F) -> F:
     return _with(verb, _SPLIT_OPTIONS)
 
 
+def group_options(verb: F) -> F:
+    """The split options that can be had where splits are there already; `group_settings` reads them."""
+    return _with(verb, (_ASSIGN, _PLACE))
+
+
 def limit_options(verb: F) -> F:
     """Options that `limits` reads."""
-    gates = [_gate(f"--{name.replace('_', '-')}", type=float, help=help_text) for name, help_text in _LIMITS]
-    return _with(
-        verb, (*gates, _gate("--allow-coarse", is_flag=True, help="Let in pairs that fit only coarsely."))
+    coarse = _gate(
+        "--allow-coarse/--no-coarse", default=None, help="Whether pairs that fit only coarsely come in."
     )
+    gates = [_gate(f"--{name.replace('_', '-')}", type=float, help=help_text) for name, help_text in _LIMITS]
+    return _with(verb, (*gates, coarse))
 
 
 def run_options(verb: F) -> F:
@@ -106,11 +122,31 @@ def split_settings(given: dict[str, Any]) -> SplitSettings:
     )
 
 
-def limits(given: dict[str, Any]) -> PassportLimits:
-    """The settings of `limit_options`, taken out of a verb's arguments."""
+def group_settings(given: dict[str, Any]) -> SplitSettings:
+    """The settings of `group_options`, taken out of a verb's arguments."""
+    from twinlens.dataset.schemes import SplitSettings as Made
+
+    return Made(
+        assignment=dict(_scene_and_split(text) for text in given.pop("assign")),
+        places=dict(_scene_and_place(text) for text in given.pop("place")),
+    )
+
+
+def chosen_split_options() -> list[str]:
+    """The split options that stand on the command line of the running verb."""
+    context = click.get_current_context()
+    options = [p for p in context.command.params if getattr(p, "section", "") == SPLITS]
+    source = click.core.ParameterSource.COMMANDLINE
+    return [p.opts[0] for p in options if p.name and context.get_parameter_source(p.name) == source]
+
+
+def limits(given: dict[str, Any], *, allow_coarse: bool = False) -> PassportLimits:
+    """The settings of `limit_options`, taken out of a verb's arguments; `allow_coarse` where nothing was said."""
     from twinlens.dataset.limits import PassportLimits as Made
 
-    return Made(allow_coarse=given.pop("allow_coarse"), **{name: given.pop(name) for name, _ in _LIMITS})
+    chosen = given.pop("allow_coarse")
+    coarse = allow_coarse if chosen is None else chosen
+    return Made(allow_coarse=coarse, **{name: given.pop(name) for name, _ in _LIMITS})
 
 
 def engine(given: dict[str, Any]) -> Engine:
@@ -147,8 +183,10 @@ def show_dataset(out: Path, report: DatasetReport) -> None:
             "content hash": report.content_hash,
         },
     )
-    for count in report.rejects:
-        console.note(f"{count.pairs} pairs left out for {count.reason}")
+    for rejected in report.rejects:
+        console.note(f"{rejected.pairs} pairs left out for {rejected.reason}")
+    for empty in (count.split for count in report.splits if not count.pairs):
+        console.note(f"no pair is in {empty}")
 
 
 def _three(text: str) -> tuple[int, int, int]:
