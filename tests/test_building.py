@@ -14,7 +14,7 @@ from small_rig import SCENES, identity_calibration, write_session
 
 from twinlens import build_plan
 from twinlens.build_plan import plan
-from twinlens.building import append_sessions, build_from_sessions, try_build
+from twinlens.building import build_from_sessions, try_build
 from twinlens.capture.session import Session
 from twinlens.dataset import DatasetSettings, PairedDataset, PassportLimits, SplitSettings
 from twinlens.engines import in_processes
@@ -186,27 +186,6 @@ def test_a_damaged_part_is_told(tmp_path: Path, calibration_file: Path) -> None:
     assert not out.exists()
 
 
-def test_appended_pairs_leave_everyone_where_they_were(tmp_path: Path, calibration_file: Path) -> None:
-    names = [f"scene-{k}" for k in range(6)]
-    old = write_session(tmp_path / "old", scenes=names, pairs_per_scene=2)
-    build_from_sessions([old], calibration_file, tmp_path / "d-v1.0.0.h5", settings=SETTINGS)
-    parent = PairedDataset(tmp_path / "d-v1.0.0.h5")
-    new = write_session(tmp_path / "new", scenes=[*names[:2], "sea", "sky"], pairs_per_scene=2)
-    report = append_sessions(parent, [new], calibration_file, tmp_path / "d-v1.1.0.h5", settings=SETTINGS)
-
-    child = PairedDataset(tmp_path / "d-v1.1.0.h5")
-    assert (report.pairs, report.version, child.name, child.provenance().parent) == (
-        20,
-        "1.1.0",
-        "d",
-        parent.content_hash,
-    )
-    split_of = {pair.scene: pair.split for pair in parent}
-    assert all(pair.split == split_of.get(pair.scene, pair.split) for pair in child)
-    assert {source.session_id for source in child.provenance().sources} == {"session_old", "session_new"}
-    np.testing.assert_array_equal(child[0].input, parent[0].input)
-
-
 def build_slowly(folder: Path, out: Path) -> None:
     build_plan.MOST_PAIRS = 1
     build_from_sessions([Session(folder / "s")], folder / "calibration.json", out, settings=SETTINGS)
@@ -248,3 +227,13 @@ def test_thirty_kills_leave_the_same_dataset(tmp_path: Path) -> None:
         out.unlink()
         finished += 1
     assert not list(tmp_path.glob(".*"))
+
+
+def test_frames_that_changed_since_the_dry_run_are_aligned_again(tmp_path: Path, calibration_file: Path) -> None:
+    session, out = write_session(tmp_path / "s"), tmp_path / "d.h5"
+    try_build([session], calibration_file, out, settings=SETTINGS)
+    first = {path.name for path in (tmp_path / ".d.h5.building").glob("*.h5")}
+    (segment,) = (tmp_path / "s" / "b").glob("*.h5")
+    os.utime(segment, ns=(1, 1))
+    try_build([Session(tmp_path / "s")], calibration_file, out, settings=SETTINGS)
+    assert not first & {path.name for path in (tmp_path / ".d.h5.building").glob("*.h5")}
