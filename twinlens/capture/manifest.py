@@ -1,5 +1,6 @@
 """`session.json`: what a session is, which takes it holds, and the account of its triggers."""
 
+import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -110,4 +111,6 @@ def read_manifest(folder: Path) -> Manifest:
 def _take(values: dict[str, Any]) -> RecordedTake:
     state = values["mirror_state"]
     mirror_state = MirrorState(state["label"], tuple(state["values"]), state["unit"])
-    return RecordedTake(**{**values, "mirror_state": mirror_state})
+    # One name, however a keyboard composes its accents.
+    scene = unicodedata.normalize("NFC", values["scene"])
+    return RecordedTake(**{**values, "scene": scene, "mirror_state": mirror_state})
