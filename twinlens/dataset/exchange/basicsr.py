@@ -1,5 +1,6 @@
 """BasicSR's layout: folders lq and gt with a meta-info file, or its own kind of LMDB."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -73,26 +74,60 @@ def find_basicsr(
         DatasetError: a picture has no partner, or a listed one is missing.
     """
     found = []
-    listed = {split: _listed(path) for split, path in lists}
     has_splits = any("{split}" in side for side in sides)
+    listed = _names_by_split(lists, has_splits=has_splits)
     for split in SPLITS if has_splits else list(listed) or [None]:
-        folders = [_database_or_folder(source / side.format(split=split)) for side in sides]
+        folders = [_database_or_folder(source / side.replace("{split}", str(split))) for side in sides]
         if not any(folder.exists() for folder in folders):
+            _require_unlisted(lists, split, f"there is no {' or '.join(map(str, folders))}")
             continue
         inputs, targets = (_pictures(folder) for folder in folders)
         masks = _pictures(_database_or_folder(folders[1].with_name("mask")))
+        names = listed.get(split)
         own_list = source / f"meta_info_{split}.txt"
-        names = listed.get(split) or (_listed(own_list) if own_list.is_file() else None)
+        if names is None and own_list.is_file():
+            names = _listed(own_list)
         if names is not None:
             inputs, targets = (_only(names, side, folder=folders[k]) for k, side in enumerate((inputs, targets)))
         for name, one, other in matched(inputs, targets, where=str(folders[1].parent)):
             found.append(FoundPair(name, split, one, other, masks.get(name)))
     if not found:
         raise FormatError(
-            f"{source} holds no pictures in {' and '.join(sides)}",
+            f"{source} holds no pictures in {' and '.join(sides)}" + (", or none that is listed" if lists else ""),
             hint="name the folders with --input and --target, such as --input LQ --target GT --list meta_info.txt",
         )
     return found
+
+
+def _names_by_split(
+    lists: Sequence[tuple[SplitName | None, Path]], *, has_splits: bool
+) -> dict[SplitName | None, list[str]]:
+    """The names that each split's lists have together; without folders by split, no two splits share one."""
+    if has_splits:
+        _require_unlisted(lists, None, "folders are by split, and it names none")
+    listed: dict[SplitName | None, list[str]] = {}
+    for split, path in lists:
+        listed.setdefault(split, []).extend(_listed(path))
+    together = listed.values() if has_splits else [[name for names in listed.values() for name in names]]
+    for names in together:
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        if twice:
+            raise DatasetError(
+                f"{len(twice)} of {len(names)} names are listed twice: {', '.join(twice[:3])}",
+                hint="list every picture once",
+            )
+    return listed
+
+
+def _require_unlisted(
+    lists: Sequence[tuple[SplitName | None, Path]], split: SplitName | None, reason: str
+) -> None:
+    for of_split, path in lists:
+        if of_split == split:
+            raise FormatError(
+                f"{path} is not used: {reason}",
+                hint=f"name its split, --list train={path.name}, or folders without {{split}} with --input",
+            )
 
 
 class _Database:
