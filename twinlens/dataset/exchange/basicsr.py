@@ -8,7 +8,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-from twinlens.dataset.exchange.found import Encoded, FoundPair, PictureSource, matched, named_pictures
+from twinlens.dataset.exchange.found import (
+    Encoded,
+    FoundPair,
+    PictureSource,
+    matched,
+    named_pictures,
+    require_paired,
+)
 from twinlens.dataset.exchange.optional import optional
 from twinlens.dataset.exchange.pictures import PNG_LEVEL, png
 from twinlens.dataset.exchange.piece import ExportSettings, Piece
@@ -83,6 +90,7 @@ def find_basicsr(
             continue
         inputs, targets = (_pictures(folder) for folder in folders)
         masks = _pictures(_database_or_folder(folders[1].with_name("mask")))
+        require_paired(masks, targets, where=str(folders[1].parent))
         names = listed.get(split)
         own_list = source / f"meta_info_{split}.txt"
         if names is None and own_list.is_file():

@@ -1,32 +1,45 @@
 """Any folders of pictures, by two patterns such as 'blur/{name}.png' and 'sharp/{name}.png'."""
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from twinlens.dataset.exchange.found import SPLIT_NAMES, FoundPair, PictureSource, file_picture, matched
+from twinlens.dataset.exchange.files import files_under
+from twinlens.dataset.exchange.found import (
+    NAMED,
+    SPLIT_NAMES,
+    FoundPair,
+    PictureSource,
+    file_picture,
+    matched,
+    require_paired,
+)
 from twinlens.dataset.exchange.lists import scene_of_folder
+from twinlens.dataset.exchange.pictures import SUFFIXES
 from twinlens.dataset.schema import SplitName
-from twinlens.errors import FormatError
+from twinlens.errors import DatasetError, FormatError
 
 
 def find_in_folders(source: Path, *, sides: tuple[str, str], mask: str) -> list[FoundPair]:
     """Pairs of the files whose paths in `source` fit the patterns of input and target with the same {name}.
 
-    {name} stands for any text, folders included; {split} for train, val, test and their usual synonyms.
+    {name} stands for any text, folders included; {split} for train, val, test and their usual synonyms. Suffixes
+    fit in capitals too.
 
     Raises:
-        FormatError: a pattern has no {name}, or fits no file.
-        DatasetError: a file has no partner.
+        FormatError: a pattern has no {name}, fits no file, or two by one name.
+        DatasetError: a picture has no partner, or lies beside those that fit and fits no pattern.
     """
-    patterns = [_expression(side) for side in sides]
-    files = [path.relative_to(source).as_posix() for path in sorted(source.rglob("*")) if path.is_file()]
-    found: list[dict[tuple[str, str], str]] = [_fitting(pattern, files) for pattern in patterns]
-    masks = _fitting(_expression(mask), files) if mask else {}
+    files = [path.relative_to(source).as_posix() for path in files_under(source)]
+    found = [_fitting(side, files) for side in sides]
+    masks = _fitting(mask, files) if mask else {}
     for side, fitting in zip(sides, found, strict=True):
         if not fitting:
             raise FormatError(
                 f"of {len(files)} files in {source}, none fits {side!r}", hint="such as 'blur/{name}.png'"
             )
+    _require_all_fit(source, files, {file for fitting in (*found, masks) for file in fitting.values()})
+    require_paired(map(_label, masks), map(_label, found[1]), where=str(source))
     inputs, targets = ({_label(key): key for key in fitting} for fitting in found)
     pairs = []
     for label, one, other in matched(inputs, targets, where=str(source)):
@@ -51,7 +64,9 @@ def _expression(pattern: str) -> re.Pattern[str]:
             f"the pattern {pattern!r} has no {{name}}",
             hint="give patterns such as --input 'blur/{name}.png' --target 'sharp/{name}.png'",
         )
-    text = re.escape(pattern)
+    stem, dot, suffix = pattern.rpartition(".")
+    is_suffix = bool(dot) and suffix.isalnum()
+    text = f"{re.escape(stem)}\\.(?i:{suffix})" if is_suffix else re.escape(pattern)
     splits = "|".join(SPLIT_NAMES)
     text = text.replace(re.escape("{split}"), f"(?P<split>(?i:{splits}))", 1)
     text = text.replace(re.escape("{name}"), "(?P<name>.+)", 1)
@@ -59,14 +74,38 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-def _fitting(pattern: re.Pattern[str], files: list[str]) -> dict[tuple[str, str], str]:
+def _fitting(pattern: str, files: Iterable[str]) -> dict[tuple[str, str], str]:
     """(split, name) to file."""
     found: dict[tuple[str, str], str] = {}
+    expression = _expression(pattern)
     for file in files:
-        fit = pattern.fullmatch(file)
-        if fit is not None:
-            found[fit.groupdict().get("split") or "", fit["name"]] = file
+        fit = expression.fullmatch(file)
+        if fit is None:
+            continue
+        key = (fit.groupdict().get("split") or "", fit["name"])
+        if key in found:
+            raise FormatError(
+                f"{found[key]} and {file} both fit {pattern!r} as {_label(key)!r}", hint="keep one of them"
+            )
+        found[key] = file
     return found
+
+
+def _require_all_fit(source: Path, files: Sequence[str], fitting: set[str]) -> None:
+    """Raise `DatasetError` where pictures lie beside those that fit, and fit no pattern."""
+    folders = {PurePosixPath(file).parent for file in fitting}
+    left = [
+        file
+        for file in files
+        if file not in fitting
+        and PurePosixPath(file).parent in folders
+        and PurePosixPath(file).suffix.lower() in SUFFIXES
+    ]
+    if left:
+        raise DatasetError(
+            f"{source} has {len(left)} pictures beside those that fit: {', '.join(left[:NAMED])}",
+            hint="move what belongs to no pair elsewhere, or correct the patterns",
+        )
 
 
 def _label(key: tuple[str, str]) -> str:

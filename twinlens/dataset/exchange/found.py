@@ -8,6 +8,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from twinlens.dataset.exchange.files import files_under
 from twinlens.dataset.exchange.pictures import SUFFIXES, decoded, picture_size
 from twinlens.dataset.schema import SplitName
 from twinlens.errors import DatasetError, FormatError
@@ -98,7 +99,10 @@ def file_picture(path: Path) -> Encoded:
 
 
 def _opened(path: Path) -> BufferedIOBase:
-    return path.open("rb")
+    try:
+        return path.open("rb")
+    except OSError as cause:
+        raise FormatError(f"{path} cannot be read: {cause.strerror}", hint="put the picture back") from cause
 
 
 def named_pictures(folder: Path) -> dict[str, PictureSource]:
@@ -108,11 +112,10 @@ def named_pictures(folder: Path) -> dict[str, PictureSource]:
         FormatError: two differ in nothing but their suffix.
     """
     found: dict[str, PictureSource] = {}
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in place.parts):
+    for path in files_under(folder) if folder.is_dir() else ():
+        if path.suffix.lower() not in SUFFIXES:
             continue
-        name = place.with_suffix("").as_posix()
+        name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
             raise FormatError(f"{folder} has two pictures called {name}", hint="keep one of them")
         found[name] = file_picture(path)
@@ -139,6 +142,16 @@ def matched(inputs: Mapping[str, T], targets: Mapping[str, T], *, where: str) ->
             hint="pairs are matched by file name: name both sides alike, or remove what has no partner",
         )
     return [(name, inputs[name], targets[name]) for name in sorted(inputs)]
+
+
+def require_paired(masks: Iterable[str], names: Iterable[str], *, where: str) -> None:
+    """Raise `DatasetError` where a mask has no pair."""
+    alone = set(masks) - set(names)
+    if alone:
+        raise DatasetError(
+            f"{where}: {len(alone)} masks have no pair ({_first(alone)})",
+            hint="name masks like their pairs, or remove what has none",
+        )
 
 
 def split_folders(source: Path) -> list[tuple[SplitName, Path]]:

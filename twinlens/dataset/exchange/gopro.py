@@ -6,7 +6,7 @@ Those tools sort what lies in `input` and in `target` and take the k-th of both 
 from pathlib import Path
 from typing import Self
 
-from twinlens.dataset.exchange.found import FoundPair, matched, named_pictures, split_folders
+from twinlens.dataset.exchange.found import FoundPair, matched, named_pictures, require_paired, split_folders
 from twinlens.dataset.exchange.pictures import png
 from twinlens.dataset.exchange.piece import ExportSettings, Piece
 from twinlens.dataset.schema import SPLITS
@@ -58,6 +58,7 @@ def find_gopro(source: Path, *, blur: str) -> list[FoundPair]:
             sequence = "" if group == folder else group.name
             masks = named_pictures(group / "mask")
             pairs = matched(named_pictures(sides[0]), named_pictures(sides[1]), where=str(group))
+            require_paired(masks, (name for name, _, _ in pairs), where=str(group))
             for name, one, other in pairs:
                 full = f"{sequence}/{name}" if sequence else name
                 found.append(FoundPair(full, split, one, other, masks.get(name), group=sequence))

@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Self
 
-from twinlens.dataset.exchange.found import Encoded, FoundPair, PictureSource, matched, split_in
+from twinlens.dataset.exchange.found import Encoded, FoundPair, PictureSource, matched, require_paired, split_in
 from twinlens.dataset.exchange.pictures import SUFFIXES, png
 from twinlens.dataset.exchange.piece import ExportSettings, Piece
 from twinlens.dataset.schema import SplitName
@@ -89,7 +89,7 @@ def samples(shard: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Key and members of every sample, read from front to back: `{"input.png": ..., "json": ...}`.
 
     Raises:
-        FormatError: the shard is no tar file, or is cut short.
+        FormatError: the shard is no tar file, is cut short, or holds a picture twice.
     """
     key, members = "", dict[str, bytes]()
     try:
@@ -102,6 +102,8 @@ def samples(shard: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                 if name != key and members:
                     yield key, members
                     members = {}
+                if extension in members:
+                    raise _twice(member.name, shard)
                 key, members[extension] = name, file.read()
     except (tarfile.TarError, OSError, EOFError) as cause:
         raise FormatError(f"{shard} cannot be read: {cause}", hint="copy or write the shard again") from cause
@@ -125,6 +127,7 @@ def find_webdataset(source: Path, *, sides: tuple[str, str]) -> list[FoundPair]:
         of_side = _members(shard)
         pairs = matched(of_side.get(sides[0], {}), of_side.get(sides[1], {}), where=str(shard))
         masks = of_side.get("mask", {})
+        require_paired(masks, (name for name, _, _ in pairs), where=str(shard))
         found += [FoundPair(name, split_in(shard.stem), one, other, masks.get(name)) for name, one, other in pairs]
     if not found:
         raise DatasetError(
@@ -144,10 +147,17 @@ def _members(shard: Path) -> dict[str, dict[str, PictureSource]]:
                 side, suffix = Path(extension).stem, Path(extension).suffix
                 if member.isfile() and suffix.lower() in SUFFIXES:
                     place = partial(_part, shard, member.offset_data, member.size)
-                    found.setdefault(side, {})[key] = Encoded(f"{member.name} in {shard}", place)
+                    of_side = found.setdefault(side, {})
+                    if key in of_side:
+                        raise _twice(member.name, shard)
+                    of_side[key] = Encoded(f"{member.name} in {shard}", place)
     except (tarfile.TarError, OSError) as cause:
         raise FormatError(f"{shard} cannot be read: {cause}", hint="copy or write the shard again") from cause
     return found
+
+
+def _twice(name: str, shard: Path) -> FormatError:
+    return FormatError(f"{shard} holds {name} twice", hint="give every sample of a shard a key of its own")
 
 
 def _part(path: Path, offset: int, size: int) -> BytesIO:
