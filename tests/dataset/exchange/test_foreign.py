@@ -151,6 +151,17 @@ def test_of_two_blurs_one_must_be_chosen_and_is_recorded(
         assert json.loads(dataset.provenance().config_json)["import"]["blur"] == blur
 
 
+def test_a_folder_named_after_the_whole_set_is_no_scene(
+    tmp_path: Path, picture: Noise, save: Save, imported: Import
+) -> None:
+    for k in range(6):
+        for side, seed in (("input", k), ("target", k + 20)):
+            save(tmp_path / "src" / ("train" if k < 4 else "test") / "GoPro" / side / f"{k}.png", picture(seed))
+    dataset = imported(tmp_path / "src", format="gopro")
+    assert {pair.scene for pair in dataset.split("test")} == {"test/GoPro/4", "test/GoPro/5"}
+    assert len(dataset.scenes) == 6
+
+
 def test_masks_of_some_pairs_only_are_refused(gopro: Path, picture: Noise, save: Save, refused: Refuse) -> None:
     save(gopro / "train" / "mask" / "000.png", picture(1))
     refused(gopro, DatasetError, "1 of 10 pairs have a mask", format="gopro")

@@ -55,13 +55,14 @@ def find_gopro(source: Path, *, blur: str) -> list[FoundPair]:
             sides = _sides(group, blur)
             if sides is None:
                 continue
-            sequence = "" if group == folder else group.name
+            # GOPRO_Large's folders are sequences; MPRNet's name a whole set, such as train/GoPro and test/GoPro.
+            scene = group.name if sides[1].name == "sharp" and group != folder else ""
             masks = named_pictures(group / "mask")
             pairs = matched(named_pictures(sides[0]), named_pictures(sides[1]), where=str(group))
             require_paired(masks, (name for name, _, _ in pairs), where=str(group))
             for name, one, other in pairs:
-                full = f"{sequence}/{name}" if sequence else name
-                found.append(FoundPair(full, split, one, other, masks.get(name), group=sequence))
+                full = name if group == folder else f"{group.name}/{name}"
+                found.append(FoundPair(full, split, one, other, masks.get(name), group=scene))
     if not found:
         raise FormatError(
             f"{source} has no train, val or test with input and target, or with sequences of blur and sharp",
