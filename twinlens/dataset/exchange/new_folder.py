@@ -1,19 +1,22 @@
 """Folders that appear whole or not at all."""
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from twinlens.errors import DatasetError
-from twinlens.storage import sync_folder
+from twinlens.storage import hold_folder, sync_folder
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a hidden folder beside `path` to fill; it is renamed to `path` on success, removed on failure.
+
+    What a killed process left of the same folder is removed first.
 
     Raises:
         DatasetError: `path` exists, or cannot be written.
@@ -21,8 +24,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     if path.exists():
         raise DatasetError(f"{path} exists already", hint="give the name of a new folder")
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    held = ExitStack()
     try:
         part.mkdir(parents=True)
+        held = _held(part) or held
+        _sweep(path)
         yield part
         if hasattr(os, "sync"):
             os.sync()  # one call: an fsync for each of a hundred thousand small files takes minutes
@@ -33,4 +39,23 @@ def new_folder(path: Path) -> Iterator[Path]:
             f"{path} was not written: {cause}", hint="check that the folder is writable and its disk has room"
         ) from cause
     finally:
+        held.close()
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left of `path`; a folder that somebody is filling stays."""
+    for left in path.parent.iterdir():
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part", left.name):
+            held = _held(left)
+            if held is not None:
+                with held:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _held(folder: Path) -> ExitStack | None:
+    """A claim on `folder`; None where another has it, or where its file system knows no claims."""
+    try:
+        return hold_folder(folder)
+    except OSError:
+        return None
