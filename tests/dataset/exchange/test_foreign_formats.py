@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from twinlens.dataset import PairedDataset
-from twinlens.errors import DatasetError, FormatError
+from twinlens.errors import DatasetError, FormatError, SettingsError
 
 Noise = Callable[..., np.ndarray]
 Save = Callable[[Path, np.ndarray], None]
@@ -77,6 +77,53 @@ def test_hdf5_is_read_by_names(tmp_path: Path, picture: Noise, imported: Import,
     refused(
         source, DatasetError, "6, 6, 3 rows", format="hdf5", input="/data/blur", target="sharp", scenes="three"
     )
+
+
+def test_names_of_hdf5_datasets_are_taken_as_they_are(tmp_path: Path, picture: Noise, refused: Refuse) -> None:
+    source = tmp_path / "src.h5"
+    with h5py.File(source, "w") as file:
+        file["train/sharp"] = picture(1, (6, 24, 32))
+        file["on"] = np.ones((6, 24, 32), np.bool_)
+    refused(source, FormatError, r"no dataset a\{b\}", format="hdf5", input="a{b}", target="train/sharp")
+    told = refused(
+        source, FormatError, "on of .* is .* bool; .* uint8 or uint16", format="hdf5", input="on", target="on"
+    )
+    assert "--mask" in told.hint
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"input": "blur", "target": "{split}/sharp"},
+        {"input": "{split}/blur", "target": "sharp"},
+        {"input": "blur", "target": "sharp", "mask": "{split}/mask"},
+        {"input": "blur", "target": "sharp", "scenes": "{split}/scenes"},
+    ],
+)
+def test_split_stands_in_both_sides_or_in_none(tmp_path: Path, names: dict[str, str], refused: Refuse) -> None:
+    h5py.File(tmp_path / "src.h5", "w").close()
+    refused(tmp_path / "src.h5", SettingsError, r"\{split\} stands in", format="hdf5", **names)
+
+
+def test_a_byte_order_mark_belongs_to_no_name(listed: Path, imported: Import) -> None:
+    for path in listed.glob("*.txt"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(imported(listed, format="list")) == 8
+    rows = ["input_file_name,target_file_name,scene"]
+    rows += [f"data/scene{k:03d}/blur/blur_0.png,data/scene{k:03d}/gt/gt_0.png,{k}" for k in range(4)]
+    (listed / "metadata.csv").write_text("\n".join(rows), encoding="utf-8-sig")
+    assert len(imported(listed, format="imagefolder")) == 4
+
+
+@pytest.mark.parametrize("name", ["../gt.png", "data/../../gt.png", "/gt.png", "C:/gt.png", "..\\gt.png", ""])
+def test_tables_name_nothing_outside_their_folder(listed: Path, name: str, refused: Refuse) -> None:
+    if name:
+        (listed / "bad.txt").write_text(f"{name} data/scene000/blur/blur_0.png\n")
+        told = refused(listed, FormatError, "bad.txt names", format="list", lists=(("", "bad.txt"),))
+        assert "begin" in told.hint
+    row = f"data/scene000/blur/blur_0.png,{name}"
+    (listed / "metadata.csv").write_text(f"input_file_name,target_file_name\n{row}\n")
+    refused(listed, FormatError, "metadata.csv names", format="imagefolder")
 
 
 def test_folders_are_read_by_patterns(

@@ -218,7 +218,7 @@ def _value(folder: Path, name: str) -> BytesIO:
 def _listed(path: Path) -> list[str]:
     """Names without suffix: BasicSR's lines are `NAME.png (h,w,c)`, with more behind."""
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as cause:
         raise FormatError(f"{path} cannot be read: {cause}", hint="give a meta-info file") from cause
     names = [line.split()[0] for line in lines if line.strip()]

@@ -1,7 +1,7 @@
 """The files of somebody else's folder, also those behind links."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from twinlens.errors import FormatError
 
@@ -22,6 +22,21 @@ def files_under(folder: Path) -> list[Path]:
     except OSError as cause:
         raise FormatError(f"{folder} cannot be read: {cause}", hint="make all its folders readable") from cause
     return sorted(found)
+
+
+def file_inside(folder: Path, name: str, *, told_by: Path) -> Path:
+    """The file in `folder` that a list or table calls `name`.
+
+    Raises:
+        FormatError: the name is empty, or leads out of the folder.
+    """
+    path = PureWindowsPath(name)  # knows the separators, roots and drives of all systems
+    if not path.parts or path.anchor or ".." in path.parts:
+        raise FormatError(
+            f"{told_by} names {name!r}, which is no file inside {folder}",
+            hint="let paths begin in that folder, without '..'",
+        )
+    return folder / name
 
 
 def _raised(error: OSError) -> None:

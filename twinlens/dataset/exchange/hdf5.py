@@ -67,10 +67,11 @@ def find_hdf5(source: Path, *, sides: tuple[str, str], mask: str, scenes: str) -
         with h5py.File(source, "r", locking=False) as file:
             found = []
             for split in splits:
-                one, other, masks, labels = (name.format(split=split) for name in (*sides, mask, scenes))
+                one, other, masks, labels = (n.replace("{split}", str(split)) for n in (*sides, mask, scenes))
                 if split is not None and one not in file and other not in file:
                     continue
-                rows = [_rows(file, name, source) if name else None for name in (one, other, masks)]
+                rows: list[list[Hdf5Row] | None] = [_rows(file, name, source) for name in (one, other)]
+                rows.append(_rows(file, masks, source, is_mask=True) if masks else None)
                 found += _pairs(split, rows, _labels(file, labels, source), source=source, width=6)
     except OSError as cause:
         raise FormatError(f"{source} is no HDF5 file: {cause}", hint="give a file that h5dump reads") from cause
@@ -81,14 +82,14 @@ def find_hdf5(source: Path, *, sides: tuple[str, str], mask: str, scenes: str) -
     return found
 
 
-def _rows(file: h5py.File, name: str, source: Path) -> list[Hdf5Row]:
+def _rows(file: h5py.File, name: str, source: Path, *, is_mask: bool = False) -> list[Hdf5Row]:
     dataset = _dataset(file, name, source)
     is_picture = dataset.ndim == 3 or (dataset.ndim == 4 and dataset.shape[3] in (1, 3))
-    if not is_picture or dataset.dtype not in (np.uint8, np.uint16, np.bool_):
+    if not is_picture or dataset.dtype not in (np.uint8, np.uint16, *([np.bool_] if is_mask else [])):
         raise FormatError(
             f"{name} of {source} is {dataset.shape} {dataset.dtype}; (n, h, w) or (n, h, w, 3) of uint8 or uint16 "
             "is needed",
-            hint="convert it: floats have no grey levels",
+            hint="convert it: floats have no grey levels" if dataset.dtype != np.bool_ else "is it a --mask?",
         )
     size = (int(dataset.shape[1]), int(dataset.shape[2]))
     return [Hdf5Row(source, name, row, size) for row in range(len(dataset))]

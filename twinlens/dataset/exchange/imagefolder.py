@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
+from twinlens.dataset.exchange.files import file_inside
 from twinlens.dataset.exchange.found import FoundPair, file_picture, split_folders
 from twinlens.dataset.exchange.pictures import png
 from twinlens.dataset.exchange.piece import ExportSettings, Piece
@@ -52,7 +53,7 @@ def find_imagefolder(source: Path) -> list[FoundPair]:
     """Pairs of the metadata.csv in `source` or in its split folders; columns as `ImagefolderWriter` names them.
 
     Raises:
-        FormatError: there is no such table, or it lacks a column.
+        FormatError: there is no such table, it lacks a column, or a path leads out of its folder.
         DatasetError: a file in it is missing.
     """
     folders: list[tuple[SplitName | None, Path]] = [
@@ -70,7 +71,7 @@ def find_imagefolder(source: Path) -> list[FoundPair]:
 
 def _rows(split: SplitName | None, folder: Path) -> list[FoundPair]:
     try:
-        with (folder / TABLE).open(newline="", encoding="utf-8") as file:
+        with (folder / TABLE).open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as cause:
         raise FormatError(f"{folder / TABLE} is no table: {cause}", hint="write it as CSV in UTF-8") from cause
@@ -80,7 +81,8 @@ def _rows(split: SplitName | None, folder: Path) -> list[FoundPair]:
             f"{folder / TABLE} has no column {' and '.join(lacking)}", hint="name both pictures of a pair there"
         )
     files = {side: [row.get(COLUMNS[side]) or "" for row in rows] for side in SIDES}
-    missing = [name for side in SIDES for name in files[side] if name and not (folder / name).is_file()]
+    named = [name for side in SIDES for name in files[side] if name or side != "mask"]
+    missing = [name for name in named if not file_inside(folder, name, told_by=folder / TABLE).is_file()]
     if missing:
         raise DatasetError(
             f"{folder} lacks {len(missing)} pictures that {TABLE} names: {', '.join(missing[:3])}",

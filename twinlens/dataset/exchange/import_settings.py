@@ -80,5 +80,18 @@ class ImportSettings(Settings):
             ) from cause
 
     def sides(self, input: str, target: str) -> tuple[str, str]:  # noqa: A002 -- the role's name
-        """Input and target as named, else these."""
-        return self.input or input, self.target or target
+        """Input and target as named, else these.
+
+        Raises:
+            SettingsError: {split} stands in some names and is missing where it must not.
+        """
+        sides = (self.input or input, self.target or target)
+        by_split = ["{split}" in side for side in sides]
+        others = [name for name in (self.mask, self.scenes) if "{split}" in name]
+        if any(by_split) != all(by_split) or (others and not all(by_split)):
+            with_split = [side for side in sides if "{split}" in side] + others
+            raise SettingsError(
+                f"{{split}} stands in {' and '.join(with_split)}; the sides are {' and '.join(sides)}",
+                hint="write {split} into both --input and --target, or into no name",
+            )
+        return sides

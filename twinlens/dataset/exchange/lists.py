@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from twinlens.dataset.exchange.files import file_inside
 from twinlens.dataset.exchange.found import SPLIT_NAMES, FoundPair, file_picture, split_in
 from twinlens.dataset.schema import SplitName
 from twinlens.errors import DatasetError, FormatError
@@ -23,7 +24,7 @@ def find_listed(
         columns: what the columns of a line are: "input", "target", anything else is skipped.
 
     Raises:
-        FormatError: there is no list, or a line has too few columns.
+        FormatError: there is no list, a line has too few columns, or a path leads out of `source`.
         DatasetError: a picture is missing, or comes twice.
     """
     if not {"input", "target"} <= set(columns):
@@ -50,7 +51,7 @@ def scene_of_folder(path: PurePosixPath) -> str:
 
 def _lines(source: Path, split: SplitName | None, path: Path, columns: Sequence[str]) -> list[FoundPair]:
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as cause:
         raise FormatError(f"{path} cannot be read: {cause}", hint="give a text file of paths") from cause
     found = []
@@ -64,13 +65,14 @@ def _lines(source: Path, split: SplitName | None, path: Path, columns: Sequence[
                 hint="say what they are with --columns, such as target,input",
             )
         row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        one, other = (file_picture(file_inside(source, row[side], told_by=path)) for side in ("input", "target"))
         target = PurePosixPath(row["target"])
         found.append(
             FoundPair(
                 target.with_suffix("").as_posix(),
                 split,
-                file_picture(source / row["input"]),
-                file_picture(source / target),
+                one,
+                other,
                 group=scene_of_folder(target),
             )
         )
