@@ -184,13 +184,6 @@ def test_memory_does_not_grow_with_the_number_of_pairs(pairs: Callable[..., obje
     assert peak_bytes(30) - peak_bytes(6) < 360_000
 
 
-def test_an_existing_folder_is_never_written_into(built: Built, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    with pytest.raises(DatasetError, match="exists already"):
-        export_dataset(built(), tmp_path / "out", to="gopro")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_export_that_fails_leaves_nothing(
     layout: str, built: Built, tmp_path: Path, needed_package: Callable[[str], None]
@@ -209,6 +202,18 @@ def test_an_export_that_fails_leaves_nothing(
             dataset, tmp_path / "out", to=to, settings=ExportSettings(lmdb=layout == "lmdb"), on_pair=stop
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("where", "match"), [("row", "does not tell its row"), ("session_id", "session_id")])
+def test_an_export_that_tells_too_little_is_a_clear_error(
+    built: Built, tmp_path: Path, where: str, match: str
+) -> None:
+    folder = exported(built(), tmp_path / "out", "gopro")
+    told = json.loads((folder / "twinlens-export.json").read_text())
+    del next(iter(told["pairs"].values()))[where]
+    (folder / "twinlens-export.json").write_text(json.dumps(told))
+    with pytest.raises(FormatError, match=match):
+        imported(folder, tmp_path / "back.h5", "gopro")
 
 
 def test_an_export_that_lost_a_pair_is_not_imported(built: Built, tmp_path: Path) -> None:

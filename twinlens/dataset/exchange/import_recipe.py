@@ -12,11 +12,12 @@ from twinlens.dataset.exchange.fingerprint import fingerprint
 from twinlens.dataset.exchange.found import FoundPair
 from twinlens.dataset.exchange.import_settings import ImportSettings
 from twinlens.dataset.exchange.kept_splits import kept_splits
-from twinlens.dataset.exchange.manifest import Manifest
+from twinlens.dataset.exchange.manifest import MANIFEST, Manifest
 from twinlens.dataset.groups import Member
 from twinlens.dataset.schema import DEFAULT_SCHEME, Provenance, Source
 from twinlens.dataset.schemes import SplitSettings
 from twinlens.dataset.stored_schemes import PARTS, StoredScheme
+from twinlens.errors import FormatError
 
 
 def import_recipe(
@@ -49,7 +50,10 @@ def import_recipe(
 
     def restored(members: Sequence[Member], _: DuplicateReport) -> Division:
         if manifest is None or len(members) != len(found):
-            raise ValueError(f"{len(found)} pairs were found, {len(members)} were written")
+            raise FormatError(
+                f"of {source}, {len(members)} pairs were written, {len(found)} were found",
+                hint=f"export again, or remove {MANIFEST} to import bare pictures",
+            )
         splits_of = [pair.split for pair in found]
         rows = {part: np.array([k for k, at in enumerate(splits_of) if at == part], np.int64) for part in PARTS}
         scheme = StoredScheme(rows, manifest.is_leaky, manifest.about)

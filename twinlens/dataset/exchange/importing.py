@@ -136,6 +136,9 @@ def _with_facts(found: Sequence[FoundPair], manifest: Manifest | None) -> list[F
             hint=f"export again, or remove {MANIFEST} to import bare pictures",
         )
     told = [pair.with_facts(manifest.pairs[pair.key]) for pair in found]
+    for pair in told:
+        if not isinstance(pair.facts.get("row"), int):
+            raise FormatError(f"{MANIFEST} does not tell its row of {pair.key}", hint="export again")
     return sorted(told, key=lambda pair: int(pair.facts["row"]))
 
 
