@@ -140,8 +140,9 @@ def test_provenance_names_the_export_by_hash(built: Built, tmp_path: Path) -> No
     back = imported(exported(dataset, tmp_path / "out", "gopro"), tmp_path / "back.h5", "gopro")
     told = json.loads(back.provenance().config_json)
     assert told["exported_from"]["content_hash"] == dataset.content_hash
-    (source,) = back.provenance().sources
+    source, of_pairs = back.provenance().sources
     assert (source.session_id, source.path, len(source.sha256)) == ("out", "out", 64)
+    assert (of_pairs.session_id, of_pairs.sha256) == ("session-1", "")
 
 
 def test_an_export_says_how_bright_white_is_and_what_is_known_of_each_pair(built: Built, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from twinlens.dataset.exchange.basicsr import BasicsrWriter
 from twinlens.dataset.exchange.facts import facts_of
 from twinlens.dataset.exchange.gopro import GoproWriter
 from twinlens.dataset.exchange.imagefolder import ImagefolderWriter
-from twinlens.dataset.exchange.manifest import write_manifest
+from twinlens.dataset.exchange.manifest import left_out, write_manifest
 from twinlens.dataset.exchange.new_folder import new_folder
 from twinlens.dataset.exchange.pictures import grey_as_rgb
 from twinlens.dataset.exchange.piece import ExportSettings, Piece, Writer
@@ -47,6 +47,8 @@ class ExportReport:
     pairs: int
     pictures: dict[str, int]
     """Of every split: pairs, or patches where they were asked for."""
+    left_out: int
+    """Pairs of the dataset that lie in no split of the scheme."""
     files: int
     bytes: int
 
@@ -94,6 +96,7 @@ def export_dataset(
         content_hash=dataset.content_hash,
         pairs=done,
         pictures=dict(Counter(key.partition("/")[0] for key in written)),
+        left_out=left_out(dataset, written),
         files=len(sizes),
         bytes=sum(sizes),
     )

@@ -57,7 +57,7 @@ class ImportSettings(Settings):
     name: str = ""
     """Of the dataset; empty takes an export's own, else the file's."""
     version: str = ""
-    """Of the dataset; empty takes an export's own, else 1.0.0."""
+    """Of the dataset; empty takes an export's own (its next, where something changed), else 1.0.0."""
     session_id: str = ""
     """What the pairs' session is called; empty takes the source's name."""
 

@@ -22,7 +22,7 @@ from twinlens.dataset.exchange.lists import find_listed
 from twinlens.dataset.exchange.manifest import MANIFEST, Manifest, read_manifest
 from twinlens.dataset.exchange.webdataset import find_webdataset
 from twinlens.dataset.exchange.zarr_groups import find_zarr
-from twinlens.dataset.schema import ID_BYTES, SPLITS, SplitName
+from twinlens.dataset.schema import ID_BYTES, SPLITS, Reject, SplitName
 from twinlens.dataset.summary import DatasetReport
 from twinlens.errors import DatasetError, FormatError
 
@@ -38,8 +38,8 @@ def import_dataset(
     """Write the pairs in `source` to the dataset `out`; one pair is in memory at a time.
 
     Pairs are matched by name. Splits of the source are kept by whole scenes; where one is missing, it is taken
-    from train. An export of ours comes back as the dataset it was, to the content hash. `on_pair` is told how many
-    of how many pairs are done.
+    from train. An export of ours comes back as the dataset it was, to the content hash; without the pairs that no
+    split used, or with other splits, as its next version. `on_pair` is told how many of how many pairs are done.
 
     Raises:
         DatasetError: a picture has no partner, sizes differ, or `out` exists or cannot be written.
@@ -58,11 +58,13 @@ def import_dataset(
     shape_hw = common_shape_hw(found, is_cropped=settings.crop_to_common)
     rule = frame_rule(settings, manifest, shape_hw=shape_hw)
 
-    def entries() -> Iterator[Entry]:
+    def entries() -> Iterator[Entry | Reject]:
         is_known = manifest is not None and not manifest.patch_px
         for number, (pair, scene) in enumerate(zip(found, scenes, strict=True)):
             yield _entry(pair, scene, rule, session=(session_id, number), is_known=is_known)
             on_pair(number + 1, len(found))
+        if is_known and manifest is not None:
+            yield from manifest.rejects
 
     return assemble(entries(), out, recipe, overwrite=overwrite)
 

@@ -12,7 +12,8 @@ from twinlens.corrections import RigCorrections
 from twinlens.dataset.corrections import read_corrections, write_corrections
 from twinlens.dataset.exchange.piece import ExportSettings
 from twinlens.dataset.paired import PairedDataset
-from twinlens.dataset.schema import MirrorStateRecord, Source
+from twinlens.dataset.schema import MirrorStateRecord, Reject, Source
+from twinlens.dataset.stored_schemes import PARTS, StoredScheme
 from twinlens.errors import FormatError
 from twinlens.storage import read_artefact, write_artefact
 
@@ -20,13 +21,14 @@ MANIFEST = "twinlens-export.json"
 CORRECTIONS = "twinlens-corrections.h5"
 """Dark, gain and defect maps of both cameras, which the exported frames have had."""
 SCHEMA = "twinlens.export"
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "2.0.0"
 TEXTS = ("description", "license", "citation")
 PLAIN = (
     "format",
     "name",
     "version",
     "content_hash",
+    "parent",
     "bit_depth",
     "shift_bits",
     "patch_px",
@@ -34,8 +36,7 @@ PLAIN = (
     "texts",
     "group_of",
     "places",
-    "is_leaky",
-    "about",
+    "left_out",
     "pairs",
 )
 """Fields that lie in the file as they are."""
@@ -50,6 +51,8 @@ class Manifest:
     version: str
     content_hash: str
     """Of the dataset that was exported."""
+    parent: str
+    """Content hash of the dataset that that one was derived from."""
     bit_depth: int
     """Grey levels go up to 2**bit_depth - 1, whatever the picture files could hold."""
     shift_bits: int
@@ -64,10 +67,11 @@ class Manifest:
     """Scene to group, which no split divides."""
     places: Mapping[str, str]
     """Scene to place, where known."""
-    is_leaky: bool
-    """Whether its splits divide a group."""
-    about: Mapping[str, Any]
-    """How its splits were drawn."""
+    schemes: Mapping[str, StoredScheme]
+    """Of the dataset, by its rows; the folders show one of them."""
+    left_out: int
+    """Pairs of the dataset that lie in none of that scheme's splits, and so were not exported."""
+    rejects: tuple[Reject, ...]
     mirror_states: tuple[MirrorStateRecord, ...]
     sources: tuple[Source, ...]
     """The sessions that pairs were taken from."""
@@ -86,12 +90,12 @@ def write_manifest(
 ) -> None:
     """Write `folder`/twinlens-export.json, and corrections beside it where frames were corrected."""
     contents = dataset.contents
-    scheme = contents.schemes[settings.scheme]
     fields = {
         "format": to,
         "name": dataset.name,
         "version": dataset.version,
         "content_hash": dataset.content_hash,
+        "parent": dataset.provenance().parent,
         "bit_depth": dataset.bit_depth,
         "full_scale": 2**dataset.bit_depth - 1,
         "shape_hw": dataset.shape_hw,
@@ -102,10 +106,9 @@ def write_manifest(
         "texts": {name: contents.head.get(name, "") for name in TEXTS},
         "group_of": contents.group_of,
         "places": contents.places,
-        "is_leaky": scheme.is_leaky,
-        "about": {
-            name: value.item() if isinstance(value, np.generic) else value for name, value in scheme.about.items()
-        },
+        "schemes": {name: _plain(scheme) for name, scheme in contents.schemes.items()},
+        "left_out": left_out(dataset, pairs),
+        "rejects": [asdict(reject) for reject in dataset.rejects],
         "mirror_states": [asdict(state) for state in dataset.mirror_states],
         "sources": [asdict(source) for source in dataset.provenance().sources],
         "pairs": pairs,
@@ -115,6 +118,11 @@ def write_manifest(
     if corrections is not None:
         with h5py.File(folder / CORRECTIONS, "w") as file:
             write_corrections(file, corrections)
+
+
+def left_out(dataset: PairedDataset, pairs: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many pairs of the dataset were not exported."""
+    return len(dataset) - len({facts["row"] for facts in pairs.values()})
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -135,10 +143,25 @@ def read_manifest(folder: Path) -> Manifest | None:
                 for state in found["mirror_states"]
             ),
             sources=tuple(Source(**source) for source in found["sources"]),
+            schemes={name: _scheme(scheme) for name, scheme in found["schemes"].items()},
+            rejects=tuple(Reject(**reject) for reject in found["rejects"]),
             corrections=_corrections(folder),
         )
-    except (KeyError, TypeError, ValueError, OSError) as cause:
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as cause:
         raise FormatError(f"{path} is damaged: {cause!r}", hint="export the dataset again") from cause
+
+
+def _plain(scheme: StoredScheme) -> dict[str, Any]:
+    about = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in scheme.about.items()
+    }
+    rows = {part: scheme.rows[part].tolist() for part in PARTS}
+    return {"is_leaky": scheme.is_leaky, "about": about, "rows": rows}
+
+
+def _scheme(plain: Mapping[str, Any]) -> StoredScheme:
+    rows = {part: np.array(plain["rows"][part], np.int64) for part in PARTS}
+    return StoredScheme(rows, bool(plain["is_leaky"]), dict(plain["about"]))
 
 
 def _corrections(folder: Path) -> RigCorrections | None:
