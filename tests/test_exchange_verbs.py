@@ -1,6 +1,7 @@
 """`twinlens export` and `import` from the command line."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -58,6 +59,29 @@ def test_a_dataset_goes_out_and_comes_back(dataset: PairedDataset, capsys: pytes
     assert run(["export", "d.h5", "--to", "webdataset", "-o", "shards", "--shard-mb", "0.004"]) == 0
     assert run(["import", "shards", "--from", "webdataset", "-o", "again.h5"]) == 0
     assert capsys.readouterr().out.count(dataset.content_hash) == 2
+
+
+@pytest.mark.usefixtures("dataset")
+def test_what_cannot_come_back_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["split", "d.h5", "-o", "e.h5", "--scheme", "few", "--counts", "2,1,1", "--trim"]) == 0
+    assert run(["export", "e.h5", "--scheme", "few", "--to", "gopro", "-o", "out"]) == 0
+    assert re.search(r"left out +2 pairs", capsys.readouterr().out)
+    assert run(["import", "out", "--from", "gopro", "-o", "back.h5", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["version"] == "2.0.0"
+    exported = PairedDataset("e.h5")
+    assert "differs from d 1.1.0" in told.err
+    assert exported.content_hash[:12] in told.err
+    assert "2 pairs were in no exported split" in told.err
+    assert run(["export", "e.h5", "--to", "gopro", "-o", "all"]) == 0
+    assert "left out" not in capsys.readouterr().out
+    assert run(["import", "all", "--from", "gopro", "-o", "same.h5"]) == 0
+    assert "differs" not in capsys.readouterr().err
+    assert PairedDataset("same.h5").content_hash == exported.content_hash
+    picture = next((Path("all") / "train" / "input").iterdir())
+    cv2.imwrite(str(picture), np.zeros((24, 32), np.uint8))
+    assert run(["import", "all", "--from", "gopro", "-o", "dark.h5"]) == 0
+    assert "pictures or splits were changed" in capsys.readouterr().err
 
 
 def test_a_foreign_folder_comes_in_by_patterns_in_colour(

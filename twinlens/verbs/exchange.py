@@ -1,5 +1,6 @@
 """`twinlens export` and `import`."""
 
+from json import loads as parse_json  # `json` is an option here
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
         {
             "layout": report.format,
             **{split: f"{count} pictures a side" for split, count in report.pictures.items()},
+            **({"left out": f"{report.left_out} pairs in no split"} if report.left_out else {}),
             "files": f"{report.files} ({report.bytes / 1e6:.1f} MB)",
             "content hash": report.content_hash,
         },
@@ -161,7 +163,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
 )
 @splits_of("--seed", type=int, default=0, show_default=True, help="Seed of the split.")
 @what("--name", default="", help="Of the dataset; an export's own, else the file's.")
-@what("--version", default="", help="Of the dataset; an export's own, else 1.0.0.")
+@what("--version", default="", help="Of the dataset; an export's own or its next, else 1.0.0.")
 @what("--session", "session_id", default="", help="What the pairs' session is called; SOURCE's name.")
 @what("--layout", type=click.Choice(["contiguous", "tiles"]), default="contiguous", show_default=True)
 @what("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -184,7 +186,8 @@ def import_(
 
     Pairs are matched by name; a picture without a partner is an error. Splits of SOURCE are kept by whole scenes,
     and one it lacks is taken from train. A scene is what --scene-pattern finds, else a folder, else one picture:
-    where many pictures show one place, say so, or they leak. What export wrote comes back as it was.
+    where many pictures show one place, say so, or they leak. What export wrote comes back with the same pairs,
+    splits and content hash; pairs in none of the exported splits do not, and the result is then its next version.
     """
     from twinlens.dataset.exchange.import_settings import ImportSettings
     from twinlens.dataset.exchange.importing import import_dataset
@@ -207,7 +210,20 @@ def import_(
             overwrite=overwrite,
             on_pair=lambda done, total: bar.move(done, total=total),
         )
+    _note_changes(out, report.content_hash)
     console.report_json(report) if json else show_dataset(out, report)
+
+
+def _note_changes(out: Path, content_hash: str) -> None:
+    """Tell where the import of an export is not the dataset that was exported."""
+    from twinlens.dataset.paired import PairedDataset
+
+    told = parse_json(PairedDataset(out).provenance().config_json).get("exported_from")
+    if told is None or told["content_hash"] == content_hash:
+        return
+    left_out = told["left_out"]
+    reason = f"{left_out} pairs were in no exported split" if left_out else "pictures or splits were changed"
+    console.note(f"{out} differs from {told['name']} {told['version']} ({told['content_hash'][:12]}): {reason}")
 
 
 def _split_and_file(text: str) -> tuple[str, str]:
