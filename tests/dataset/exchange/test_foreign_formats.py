@@ -91,6 +91,18 @@ def test_names_of_hdf5_datasets_are_taken_as_they_are(tmp_path: Path, picture: N
     assert "--mask" in told.hint
 
 
+def test_zarr_of_floats_is_no_picture(
+    tmp_path: Path, refused: Refuse, needed_package: Callable[[str], None]
+) -> None:
+    needed_package("zarr")
+    import zarr
+
+    group = zarr.create_group(store=str(tmp_path / "src" / "train.zarr"))
+    for side in ("input", "target"):
+        group.create_array(side, shape=(4, 24, 32), dtype="float32")
+    refused(tmp_path / "src", FormatError, "input and target are float32 and float32", format="zarr")
+
+
 @pytest.mark.parametrize(
     "names",
     [

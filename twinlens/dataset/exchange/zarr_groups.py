@@ -127,6 +127,12 @@ def _pairs(path: Path, split: SplitName, arrays: dict[str, Any], names: list[str
             "input and target of one shape are needed",
             hint="write it again",
         )
+    types = [arrays[side].dtype for side in ("input", "target")]
+    if any(kind not in (np.uint8, np.uint16) for kind in types):
+        raise FormatError(
+            f"{path}: input and target are {' and '.join(map(str, types))}; uint8 or uint16 is needed",
+            hint="convert them: floats have no grey levels",
+        )
     count = int(arrays["input"].shape[0])
     names = names if len(names) == count else [f"{row:06d}" for row in range(count)]
     rows = {side: [ZarrRow(array, row) for row in range(count)] for side, array in arrays.items()}
