@@ -144,6 +144,6 @@ def test_a_tile_that_would_crash_its_reader_is_told_instead(parent: PairedDatase
     with tiles.open("r+b") as raw:
         raw.seek(start + 3)  # in the length it says to unpack to
         raw.write(b"\x7f")
-    with pytest.raises(CorruptError, match=r"the tile at \(0, 0\) of /pairs/input is not packed as it says"):
+    with pytest.raises(CorruptError, match=r"/pairs/input"):
         derive_dataset(PairedDataset(tiles), tmp_path / "x.h5", settings=DeriveSettings())
     assert not (tmp_path / "x.h5").exists()
