@@ -45,6 +45,7 @@ class PairFigures:
     residual_px: float
     ceiling_db: float
     skew_us: float
+    """nan where nobody measured it, as in files of somebody else."""
     exposure_us: float
     sharpness_input: float
     """Variance of the Laplacian over valid pixels, grey levels squared."""
@@ -169,6 +170,8 @@ def _pairs(dataset: PairedDataset, reading: _Reading) -> list[PairFigures]:
     usual = {name: float(np.nanmedian(table[name])) for name in ("psnr_db", "lapvar_tg")}
     known = table["residual_px"][~np.isnan(table["residual_px"])]
     usual["residual_px"] = float(np.median(known)) if known.size else np.inf
+    unknown_skew = np.isnan(table["exposure_us"]) & (table["skew_ns"] == 0)
+    unknown_skew &= dataset.imported_from() is not None
     return [
         PairFigures(
             row=k,
@@ -179,7 +182,7 @@ def _pairs(dataset: PairedDataset, reading: _Reading) -> list[PairFigures]:
             psnr_db=float(row["psnr_db"]),
             residual_px=float(row["residual_px"]),
             ceiling_db=float(row["ceiling_db"]),
-            skew_us=float(row["skew_ns"]) / 1000,
+            skew_us=np.nan if unknown_skew[k] else float(row["skew_ns"]) / 1000,
             exposure_us=float(row["exposure_us"]),
             sharpness_input=float(row["lapvar_in"]),
             sharpness_target=float(row["lapvar_tg"]),

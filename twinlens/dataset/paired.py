@@ -12,6 +12,7 @@ from twinlens.corrections import RigCorrections
 from twinlens.dataset.contents import Contents, opened, read_contents
 from twinlens.dataset.corrections import read_corrections
 from twinlens.dataset.entry import Entry
+from twinlens.dataset.imported import ImportedFrom, imported_from
 from twinlens.dataset.schema import DEFAULT_SCHEME, FLAG_COARSE, SPLITS, MirrorStateRecord, Provenance, Reject
 from twinlens.dataset.stored_schemes import PARTS
 from twinlens.dataset.summary import DatasetReport, summarise
@@ -221,6 +222,10 @@ class PairedDataset(Sequence[StoredPair]):
     def provenance(self) -> Provenance:
         """Settings, calibration and sessions the dataset was made with."""
         return self._contents.provenance
+
+    def imported_from(self) -> ImportedFrom | None:
+        """The files its pairs were imported from; None where it was built from sessions."""
+        return imported_from(self.provenance().config_json, self.provenance().sources)
 
     def corrections(self) -> RigCorrections | None:
         """What the frames of both cameras have had, read now; None where they are as the cameras sent them.

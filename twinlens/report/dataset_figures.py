@@ -22,10 +22,10 @@ class DatasetFigures:
     levels: Shown
     sharpness: Shown
     spectrum: Shown
-    psnr: Shown
+    psnr: Shown | None
     residual: Shown | None
-    skew: Shown
-    exposure: Shown
+    skew: Shown | None
+    exposure: Shown | None
 
 
 def dataset_figures(analysis: DatasetAnalysis) -> DatasetFigures:
@@ -36,7 +36,7 @@ def dataset_figures(analysis: DatasetAnalysis) -> DatasetFigures:
         sharpness=_sharpness(analysis),
         spectrum=_spectrum(analysis),
         psnr=_histogram([pair.psnr_db for pair in pairs], "PSNR of the input (dB)"),
-        residual=_residuals(analysis),
+        residual=_histogram([pair.residual_px for pair in pairs], "registration residual (px)"),
         skew=_histogram([pair.skew_us for pair in pairs], "time from A to B (µs)"),
         exposure=_histogram([pair.exposure_us for pair in pairs], "exposure (µs)"),
     )
@@ -105,12 +105,11 @@ def _spectrum(analysis: DatasetAnalysis) -> Shown:
         return as_vector(drawn, "Ratio of the radial power spectra of input and target.")
 
 
-def _residuals(analysis: DatasetAnalysis) -> Shown | None:
-    known = [pair.residual_px for pair in analysis.pairs if np.isfinite(pair.residual_px)]
-    return _histogram(known, "registration residual (px)") if known else None
-
-
-def _histogram(values: Sequence[float], what: str) -> Shown:
+def _histogram(figures: Sequence[float], what: str) -> Shown | None:
+    """What is known of `figures`; None where nothing is."""
+    values = [one for one in figures if np.isfinite(one)]
+    if not values:
+        return None
     low, high = min(values), max(values)
     with figure(4.0, 2.6) as drawn:
         axes = drawn.add_subplot()

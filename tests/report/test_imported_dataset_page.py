@@ -1,0 +1,46 @@
+"""Of pictures that somebody else registered, page, card and croissant.json claim only what the files show."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from twinlens.dataset import ImportSettings, PairedDataset, import_dataset
+from twinlens.errors import DatasetError
+from twinlens.report.dataset_page import SCHEMA, SCHEMA_VERSION, write_dataset_report
+from twinlens.storage import read_artefact
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> PairedDataset:
+    """Ten pairs of five scenes in a folder of PNG files."""
+    folder = tmp_path_factory.mktemp("foreign")
+    for k in range(10):
+        sharp = np.random.default_rng(k).integers(0, 200, (40, 56)).astype(np.uint8)
+        for side, pixels in (("sharp", sharp), ("blur", (sharp // 2).astype(np.uint8))):
+            path = folder / "pictures" / side / f"street{k // 2}" / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), pixels)
+    settings = ImportSettings(
+        format="folders", input="blur/{name}.png", target="sharp/{name}.png", find_duplicates=False
+    )
+    import_dataset(folder / "pictures", folder / "foreign-v1.0.0.h5", settings=settings)
+    return PairedDataset(folder / "foreign-v1.0.0.h5")
+
+
+@pytest.fixture(scope="module")
+def folder(foreign: PairedDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    write_dataset_report(foreign, out)
+    return out
+
+
+def test_what_nobody_measured_is_not_drawn_and_called_unknown(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert page.count('class="plot"') == 4
+    for title in ("Registration residual", "Time from A to B", "Exposure"):
+        assert f"<h3>{title}</h3><p>unknown</p>" in page
+    numbers = read_artefact(folder / "report.json", SCHEMA, SCHEMA_VERSION, error=DatasetError)
+    for name in ("skew_us", "exposure_us", "residual_px"):
+        assert {pair[name] for pair in numbers["pairs"]} == {None}, name
