@@ -41,6 +41,7 @@ class Tables:
     mirror_states: tuple[str, ...]
     schemes: tuple[SchemeRows, ...]
     sources: tuple[Source, ...]
+    config_json: str
     calibration_json: str
 
     def __len__(self) -> int:
@@ -79,6 +80,7 @@ def read_tables(file: h5py.File) -> Tables:
             Source(text_of(row["session_id"]), text_of(row["path"]), text_of(row["sha256"]))
             for row in provenance["sources"][()]
         ),
+        config_json=text_of(provenance["config_json"][()]),
         calibration_json=text_of(provenance["calibration"][()]),
     )
 

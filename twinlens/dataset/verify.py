@@ -66,8 +66,8 @@ def verify_dataset(
 ) -> DatasetCheck:
     """Check the dataset at `path`, with one pair in memory at a time.
 
-    `sources` are folders in which to look for its sessions, beside those next to the file; `on_pair` is told how
-    many pairs of how many are read.
+    `sources` are folders in which to look for its sessions, beside those next to the file; what is found nowhere
+    is a problem where they are given, else not compared. `on_pair` is told how many pairs of how many are read.
 
     Raises:
         FormatError: it is missing, no dataset, or of a newer schema.

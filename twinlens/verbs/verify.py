@@ -27,11 +27,15 @@ SHOWN = 20
     "--sources",
     multiple=True,
     type=existing,
-    help="Where what it was made from lies: folders of sessions, datasets; repeatable.",
+    help="Where what it was made from must lie: folders of sessions, imported files, datasets; repeatable.",
 )
 @as_json
 def verify(*, artefact: Path, repair: bool, sources: tuple[Path, ...], json: bool) -> None:
-    """Read ARTEFACT again: a session or dataset byte by byte, any other file against what it says of itself."""
+    """Read ARTEFACT again: a session or dataset byte by byte, any other file against what it says of itself.
+
+    A dataset's sessions are compared by their session.json, imported files by their fingerprint; `twinlens verify
+    SESSION` reads a session's frames. What is not found is a problem only where --sources say where to look.
+    """
     import h5py
 
     if repair and not artefact.is_dir():
