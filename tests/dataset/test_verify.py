@@ -195,12 +195,30 @@ def test_the_same_pixels_in_two_splits_are_a_leak(pair: Callable[..., AlignedPai
     assert "have the same target pixels" in found
 
 
-def test_near_duplicates_of_other_groups_in_other_splits_are_a_leak(path: Path) -> None:
+def test_near_duplicates_of_other_groups_in_other_splits_are_a_leak_whatever_the_table_says(path: Path) -> None:
     with edited(path) as file:
-        first, second = file["/splits/default/train"][0], file["/splits/default/test"][0]
-        row_edit(int(first), "phash_tg", 0x0123456789ABCDEF)(file)
-        row_edit(int(second), "phash_tg", 0x0123456789ABCDEF ^ 0b1011)(file)
-    assert "have targets within 10 bits of each other" in told(verify_dataset(path))
+        first, second = int(file["/splits/default/train"][0]), int(file["/splits/default/test"][0])
+        file["/pairs/target"][second] = file["/pairs/target"][first] // 2
+    found = told(verify_dataset(path))
+    assert "have targets within 10 bits of each other" in found
+    assert f"pair {second}: its target looks unlike its perceptual hash" in found
+
+
+def test_a_split_without_pairs_is_a_warning(path: Path) -> None:
+    with edited(path) as file:
+        rows = np.concatenate([file[f"/splits/default/{part}"][()] for part in ("train", "val")])
+        put("/splits/default/train", rows)(file)
+        put("/splits/default/val", np.zeros(0, np.int64))(file)
+    check = verify_dataset(path)
+    assert check.is_intact, told(check)
+    assert [(seen.where, seen.what) for seen in check.warnings] == [("splits/default", "no pair in val")]
+
+
+def test_a_pair_that_is_there_twice_is_named(path: Path) -> None:
+    with edited(path) as file:
+        name = file["/pairs/table"]["pair_id"][4]
+        row_edit(7, "pair_id", name)(file)
+    assert f"pair {name.decode()} is there 2 times" in told(verify_dataset(path))
 
 
 def test_a_session_that_nobody_named_is_found(path: Path) -> None:

@@ -15,6 +15,7 @@ from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import FLAG_COARSE, SPLITS
 from twinlens.dataset.stored_schemes import PARTS
 from twinlens.dataset.summary import DatasetReport, Spread, known_spread, spread
+from twinlens.dataset.tables import numbered_groups
 from twinlens.pixels import Mask, Mono
 
 MOST_PAIRS = 200
@@ -113,7 +114,8 @@ def analyse(
         on_pair(done + 1, len(rows))
     table = dataset.contents.table
     pairs = _pairs(dataset, reading)
-    group_of, split_of = _groups(dataset), dataset.contents.parts.astype(np.int64)
+    names = [dataset.contents.group_of.get(scene, scene) for scene in dataset.scenes]
+    group_of, split_of = numbered_groups(names, table["group_id"]), dataset.contents.parts.astype(np.int64)
     split_of = np.where(split_of < len(SPLITS), split_of, -1)
     noises = [(looks.noise_input, looks.noise_target) for looks in reading.looks.values()]
     return DatasetAnalysis(
@@ -228,14 +230,6 @@ def _ratio(table: NDArray[Any]) -> NDArray[np.float64]:
 
 def _edges(hashes: NDArray[np.uint64], split_of: NDArray[np.int64], group_of: NDArray[np.int64]) -> int | None:
     return len(near_pairs(hashes, split_of, group_of)) if hashes.any() else None
-
-
-def _groups(dataset: PairedDataset) -> NDArray[np.int64]:
-    found = dataset.contents
-    names = [found.group_of.get(scene, scene) for scene in found.scenes]
-    numbers = {name: k for k, name in enumerate(dict.fromkeys(names))}
-    of_scene = np.array([numbers[name] for name in names], np.int64)
-    return np.asarray(of_scene[found.table["group_id"]], np.int64)
 
 
 def _dates(session_ids: list[bytes]) -> tuple[tuple[str, int], ...]:

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.dataset.duplicates import NEAR_BITS, near_duplicates
 from twinlens.dataset.schema import SPLITS
 from twinlens.dataset.tables import SchemeRows, Tables
 
-NEAR_BITS = 10
-"""Of 64: perceptual hashes this near are of one view. Shifts up to 3 % and any blur stay below it; of 772
-unrelated pairs of photographs the nearest two were 18 bits apart."""
 _NONE = -1
 
 
@@ -32,33 +30,28 @@ def scheme_faults(scheme: SchemeRows, count: int) -> Iterator[str]:
         yield f"row {np.flatnonzero(times == 0)[0]} and {(times == 0).sum() - 1} more are in no part"
 
 
-def leaks(scheme: SchemeRows, tables: Tables) -> Iterator[str]:
-    """What two splits of a scheme share, one line a kind with its first example."""
+def leaks(scheme: SchemeRows, tables: Tables, target_hashes: NDArray[np.uint64]) -> Iterator[str]:
+    """What two splits of a scheme share, one line a kind with its first example.
+
+    `target_hashes` are the perceptual hashes of all targets, 0 where there is none.
+    """
     split_of = _split_of_row(scheme, len(tables))
     yield from _shared_groups(scheme, tables)
     for column, what in (("xxh_in", "input"), ("xxh_tg", "target")):
         edges = _equal_pairs(tables.table[column], split_of)
         yield from _told(edges, f"have the same {what} pixels", scheme, tables)
-    hashes = tables.column("phash_tg")
-    if hashes is not None:
-        edges = near_pairs(hashes, split_of, tables.group_of_row())
-        yield from _told(edges, f"have targets within {NEAR_BITS} bits of each other", scheme, tables)
+    edges = near_pairs(target_hashes, split_of, tables.group_of_row())
+    yield from _told(edges, f"have targets within {NEAR_BITS} bits of each other", scheme, tables)
 
 
 def near_pairs(
     hashes: NDArray[np.uint64], split_of: NDArray[np.int64], group_of: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
     """Rows of different groups in different splits whose 64-bit hashes are near; 0 stands for no hash."""
-    found = []
-    for row in range(len(hashes)):
-        if hashes[row] == 0 or split_of[row] == _NONE:
-            continue
-        others = slice(row + 1, None)
-        near = np.bitwise_count(hashes[others] ^ hashes[row]) <= NEAR_BITS
-        near &= (hashes[others] != 0) & (split_of[others] != _NONE) & (split_of[others] != split_of[row])
-        near &= group_of[others] != group_of[row]
-        found += [(row, row + 1 + int(k)) for k in np.flatnonzero(near)]
-    return found
+    rows = near_duplicates(hashes, group_of)
+    first, second = split_of[rows].T
+    crosses = (first != second) & (first != _NONE) & (second != _NONE)
+    return [(a, b) for a, b in rows[crosses].tolist()]
 
 
 def _split_of_row(scheme: SchemeRows, count: int) -> NDArray[np.int64]:

@@ -73,7 +73,7 @@ def entry_of(pair: AlignedPair) -> Entry:
 def measured(entry: Entry) -> Entry:
     """The entry with everything in its row that follows from its pixels, and its hash."""
     row, bit_depth = entry.row, int(entry.row["bit_depth"])
-    valid = _valid_rectangle(entry.mask)
+    valid = valid_rectangle(entry.mask)
     row["psnr_db"] = psnr_db(entry.input, entry.target, entry.mask, bit_depth=bit_depth)
     for role, frame in (("in", entry.input), ("tg", entry.target)):
         row[f"lapvar_{role}"] = laplacian_variance(frame, entry.mask)
@@ -118,7 +118,7 @@ def require_intact(entry: Entry, path: Path) -> Entry:
     return entry if is_hashed else measured(replace(entry, row=entry.row.copy()))
 
 
-def _valid_rectangle(mask: Mask) -> tuple[slice, slice]:
+def valid_rectangle(mask: Mask) -> tuple[slice, slice]:
     """From the first to the last row and column that are mostly valid: margins make pictures look alike."""
     rows, columns = (np.flatnonzero(mask.mean(axis=axis) > 0.5) for axis in (1, 0))
     if not (rows.size and columns.size):

@@ -1,6 +1,6 @@
 """What a `twinlens.pairs` file says, as it stands there: for a check that must also read what is wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +53,14 @@ class Tables:
 
     def group_of_row(self) -> NDArray[np.int64]:
         """(n,) the group of each pair, as a number."""
-        numbers = {name: k for k, name in enumerate(dict.fromkeys(self.groups))}
-        of_scene = np.array([numbers[name] for name in self.groups], np.int64)
-        found: NDArray[np.int64] = of_scene[self.table["group_id"]]
-        return found
+        return numbered_groups(self.groups, self.table["group_id"])
+
+
+def numbered_groups(groups: Sequence[str], scene_ids: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(n,) the group of each row as a number, from the name of each scene's group and the scene of each row."""
+    numbers = {name: k for k, name in enumerate(dict.fromkeys(groups))}
+    of_scene = np.array([numbers[name] for name in groups], np.int64)
+    return np.asarray(of_scene[scene_ids], np.int64)
 
 
 def read_tables(file: h5py.File) -> Tables:

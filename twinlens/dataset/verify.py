@@ -1,6 +1,7 @@
 """Reads every byte of a dataset again: hashes, splits, leaks, times and where it comes from."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 import h5py
 import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from twinlens.dataset.contents import opened
+from twinlens.dataset.duplicates import phash
 from twinlens.dataset.heaps import unreadable, uses_heaps
 from twinlens.dataset.identity import content_hash, pair_hash, pair_id
 from twinlens.dataset.layout import load_codec
 from twinlens.dataset.leaks import leaks, scheme_faults
+from twinlens.dataset.measure import valid_rectangle
 from twinlens.dataset.origins import calibration_findings, source_findings
 from twinlens.dataset.packed import is_packed, misstated_tile
 from twinlens.dataset.schema import DEFAULT_SCHEME, SCHEMA, SCHEMA_VERSION
@@ -26,6 +30,8 @@ from twinlens.storage import check_schema_version
 
 READ_ERRORS = (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 """What h5py raises where a file is damaged."""
+OTHER_ROUNDING_BITS = 4
+"""By which a perceptual hash may differ where another release of OpenCV rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class DatasetCheck:
     """Triggers between the first and the last of each session that no pair answers: rejects and losses."""
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    """What its makers allowed, such as a group in two splits of a scheme that is marked leaky."""
+    """What its makers allowed: a group in two splits of a scheme that is marked leaky, a split without pairs."""
     unchecked: tuple[Problem, ...]
     """What could not be compared, and why."""
     seconds: float
@@ -97,6 +103,8 @@ class _Check:
     content_hash: str = ""
     pairs: int = 0
     trigger_gaps: int = 0
+    target_hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    """Perceptual hash of every target that could be read, from its pixels: a table may say what it likes."""
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     unchecked: list[Problem] = field(default_factory=list)
@@ -168,6 +176,7 @@ class _Check:
     def _pairs(self, file: h5py.File, tables: Tables, on_pair: Callable[[int, int], None]) -> list[bytes]:
         """Compare pixels with the table; the hash of each pair, recomputed."""
         hashes, found = [], [file[name] for name in PIXELS]
+        self.target_hashes = np.zeros(len(tables), np.uint64)
         if any(map(is_packed, found)):
             load_codec()
         for row in range(len(tables)):
@@ -181,7 +190,11 @@ class _Check:
                 continue
             if tables.column("pair_hash") is not None:
                 hashes.append(_pair_hash(tables, row, frames))
-            for problem in _pair_faults(tables, row, frames, hashes):
+            self.target_hashes[row] = phash(frames[1][valid_rectangle(frames[2] != 0)])
+            for problem in (
+                *_pair_faults(tables, row, frames, hashes),
+                *_hash_faults(tables.column("phash_tg"), row, self.target_hashes),
+            ):
                 self.note(f"pair {row}", problem)
             self.pairs += 1
             on_pair(row + 1, len(tables))
@@ -192,9 +205,9 @@ class _Check:
 
     def _identity(self, tables: Tables, hashes: list[bytes]) -> None:
         ids = [value.decode("ascii", "replace") for value in tables.table["pair_id"].tolist()]
-        if len(set(ids)) < len(ids):
-            twice = next(one for one in ids if ids.count(one) > 1)
-            self.note("/pairs/table", f"pair {twice} is there {ids.count(twice)} times")
+        (most, times), *_ = Counter(ids).most_common(1)
+        if times > 1:
+            self.note("/pairs/table", f"pair {most} is there {times} times")
         if len(hashes) < len(ids):
             return
         count = len(ids)
@@ -213,7 +226,10 @@ class _Check:
             for fault in scheme_faults(scheme, len(tables)):
                 self.note(where, fault)
             kept = self.warnings if scheme.is_leaky else self.problems
-            kept.extend(Problem(where, leak, is_leak=True) for leak in leaks(scheme, tables))
+            kept.extend(Problem(where, leak, is_leak=True) for leak in leaks(scheme, tables, self.target_hashes))
+            empty = [split for split, rows in scheme.splits().items() if not rows.size]
+            if empty and scheme.name == DEFAULT_SCHEME:
+                self.warnings.append(Problem(where, f"no pair in {' and '.join(empty)}"))
 
     def _times(self, tables: Tables) -> None:
         sessions = tables.table["session_id"]
@@ -245,6 +261,12 @@ def _pair_faults(tables: Tables, row: int, frames: tuple[Any, ...], hashes: Sequ
     name = said["pair_id"].decode("ascii", "replace")
     if name != pair_id(said["session_id"].decode("utf-8", "replace"), int(said["trigger_index"])):
         yield f"is called {name}, which is not its session's and trigger's name"
+
+
+def _hash_faults(stored: NDArray[np.uint64] | None, row: int, found: NDArray[np.uint64]) -> Iterator[str]:
+    bits = 0 if stored is None else int(np.bitwise_count(stored[row] ^ found[row]))
+    if bits > OTHER_ROUNDING_BITS:
+        yield f"its target looks unlike its perceptual hash, by {bits} of 64 bits"
 
 
 def _pair_hash(tables: Tables, row: int, frames: tuple[Any, ...]) -> bytes:

@@ -126,7 +126,7 @@ def _show_dataset(check: "DatasetCheck") -> None:
         },
     )
     _list("Problems", check.problems)
-    _list("Allowed by its makers", check.warnings)
+    _list("Warnings", check.warnings)
     _list("Not compared", check.unchecked)
 
 
