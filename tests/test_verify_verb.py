@@ -137,5 +137,17 @@ def test_a_changed_artefact_and_a_foreign_file_are_refused(
     assert "is no file that twinlens wrote" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("dataset", ["street.h5", ["street.h5"]])
+def test_a_report_that_names_its_dataset_in_no_way_of_ours_is_refused(
+    dataset: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    write_artefact(report, "twinlens.report", "1.0.0", {"dataset": dataset})
+    assert run(["verify", str(report)]) == 1
+    told = capsys.readouterr().err
+    assert "FormatError" in told
+    assert "names its dataset as" in told
+
+
 def test_only_sessions_are_repaired(dataset: Path) -> None:
     assert run(["verify", "--repair", str(dataset)]) == 2

@@ -105,7 +105,7 @@ def verify_artefact(artefact: Path, *, sources: Sequence[Path] = ()) -> Artefact
             raise CorruptError(
                 f"{artefact} was changed after it was written", hint="restore it from a copy, or make it again"
             )
-        holds, dataset_hash = values["schema"], str((values.get("dataset") or {}).get("content_hash", ""))
+        holds, dataset_hash = values["schema"], _hash_of_dataset(artefact, values)
     hashes = dict(_dataset_hashes([*sources, artefact.parent]))
     found = next((path for path, known in hashes.items() if known == dataset_hash), None)
     given = {path: known for path, known in hashes.items() if path in sources}
@@ -117,6 +117,17 @@ def verify_artefact(artefact: Path, *, sources: Sequence[Path] = ()) -> Artefact
             hint="give the version of the dataset that it was made with",
         )
     return ArtefactCheck(str(artefact), holds, dataset_hash, "" if found is None else str(found))
+
+
+def _hash_of_dataset(artefact: Path, values: Mapping[str, Any]) -> str:
+    """Content hash of the dataset that a report names; empty where it names none."""
+    dataset = values.get("dataset") or {}
+    if not isinstance(dataset, Mapping):
+        raise FormatError(
+            f"{artefact} names its dataset as {dataset!r}; its name and content hash are needed",
+            hint="give a report.json as twinlens wrote it",
+        )
+    return str(dataset.get("content_hash", ""))
 
 
 def _dataset_hashes(places: Sequence[Path]) -> Iterator[tuple[Path, str]]:
