@@ -1,5 +1,6 @@
 """A dataset's page stands alone and shows its report.json; its card and croissant.json invent nothing."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -11,7 +12,7 @@ import pytest
 
 from twinlens.calibrate.align import AlignedPair, Passport
 from twinlens.cli import run
-from twinlens.dataset import DatasetSettings, PairedDataset, Provenance, Source, build_dataset
+from twinlens.dataset import DatasetSettings, PairedDataset, Provenance, Source, SplitSettings, build_dataset
 from twinlens.errors import DatasetError
 from twinlens.report.dataset_page import SCHEMA, SCHEMA_VERSION, write_dataset_report
 from twinlens.storage import artefact_is_intact, read_artefact
@@ -113,6 +114,8 @@ def test_a_card_answers_in_gebrus_order_and_says_what_it_does_not_know(folder: P
     assert re.findall(r"^## (.*)$", card, re.MULTILINE) == GEBRU
     assert "## Motivation\n\nUnknown: the file does not say." in card
     assert "Citation: unknown" in card
+    assert "from camera B, target from camera A laid onto B's pixels" in card
+    assert "Two cameras took each pair" in card
     assert "| coma \\| 0.5 | 10 |" in card
     assert "ab" * 32 in card
 
@@ -127,7 +130,8 @@ def test_croissant_describes_one_file_and_the_splits(folder: Path, dataset: Pair
     (file,) = found["distribution"]
     assert file["@type"] == "cr:FileObject"
     assert file["encodingFormat"] == "application/x-hdf5"
-    assert file["contentUrl"] == dataset.path.name
+    assert not Path(file["contentUrl"]).is_absolute()
+    assert (folder / file["contentUrl"]).resolve() == dataset.path.resolve()
     assert file["contentSize"] == f"{dataset.path.stat().st_size} B"
     assert file["sha256"] == hashlib.sha256(dataset.path.read_bytes()).hexdigest()
     (splits,) = found["recordSet"]
@@ -136,6 +140,23 @@ def test_croissant_describes_one_file_and_the_splits(folder: Path, dataset: Pair
         count.split: count.pairs for count in dataset.summary().splits
     }
     assert "source" not in json.dumps(splits)
+
+
+def test_a_network_must_beat_the_mean_over_test(tmp_path: Path) -> None:
+    made = pairs()
+    # The last scene is much harder, and is the one that is tested.
+    hard = [dataclasses.replace(pair, input=(pair.target // 8).astype(np.uint8)) for pair in made[8:]]
+    splits = SplitSettings(assignment={"scene <4>": "test"})
+    settings = DatasetSettings(find_duplicates=False, splits=splits, grid="a")
+    build_dataset([*made[:8], *hard], tmp_path / "hard.h5", settings=settings)
+    dataset = PairedDataset(tmp_path / "hard.h5")
+    write_dataset_report(dataset, tmp_path / "out")
+    mean = np.mean([pair.psnr_db for pair in dataset.split("test")])
+    assert mean < dataset.summary().input_psnr_db.mean - 1
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"Doing nothing scores {mean:.2f} dB in the mean over test" in card
+    for text in (card, (tmp_path / "out" / "croissant.json").read_text()):
+        assert "input from camera B laid onto A's pixels, target from camera A" in text
 
 
 def test_info_writes_the_report_of_a_dataset_and_of_nothing_else(

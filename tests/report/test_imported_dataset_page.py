@@ -1,12 +1,14 @@
 """Of pictures that somebody else registered, page, card and croissant.json claim only what the files show."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from twinlens.dataset import ImportSettings, PairedDataset, import_dataset
+from twinlens.calibrate import Box
+from twinlens.dataset import DeriveSettings, ImportSettings, PairedDataset, derive_dataset, import_dataset
 from twinlens.errors import DatasetError
 from twinlens.report.dataset_page import SCHEMA, SCHEMA_VERSION, write_dataset_report
 from twinlens.storage import read_artefact
@@ -44,3 +46,23 @@ def test_what_nobody_measured_is_not_drawn_and_called_unknown(folder: Path) -> N
     numbers = read_artefact(folder / "report.json", SCHEMA, SCHEMA_VERSION, error=DatasetError)
     for name in ("skew_us", "exposure_us", "residual_px"):
         assert {pair[name] for pair in numbers["pairs"]} == {None}, name
+
+
+def test_card_and_croissant_name_the_files_and_claim_no_cameras(folder: Path) -> None:
+    card = (folder / "README.md").read_text()
+    assert "Pairs come from files: `pictures`, read as folders." in card
+    for claim in ("camera A", "camera B", "Two cameras", "have not had", "left out", "aligned"):
+        assert claim not in card, claim
+    assert "Whether frames had their camera's dark, gain and defect correction is unknown." in card
+    described = json.loads((folder / "croissant.json").read_text())["description"]
+    assert described.endswith("imported from files (pictures, format folders).")
+    page = (folder / "report.html").read_text()
+    assert described in page
+    assert "camera" not in page.replace("As the cameras were set", "").replace("their camera", "")
+
+
+def test_what_is_made_from_an_import_is_still_told_as_one(foreign: PairedDataset, tmp_path: Path) -> None:
+    derive_dataset(foreign, tmp_path / "less.h5", settings=DeriveSettings(crop=Box(0, 0, 32, 32)))
+    imported = PairedDataset(tmp_path / "less.h5").imported_from()
+    assert imported is not None
+    assert (imported.source.path, imported.format, imported.exported_from) == ("pictures", "folders", "")

@@ -80,6 +80,8 @@ class DatasetAnalysis:
     residual_px: Spread | None
     ceiling_db: Spread | None
     psnr_db: Spread
+    test_psnr_db: float | None
+    """Mean over the default scheme's test split: what a network must beat there; None where that is empty."""
     likeness: Spread | None
     sharpness_ratio: Spread
     """Laplacian variance of the target against the input's: below 1 the input is the sharper."""
@@ -117,6 +119,7 @@ def analyse(
     names = [dataset.contents.group_of.get(scene, scene) for scene in dataset.scenes]
     group_of, split_of = numbered_groups(names, table["group_id"]), dataset.contents.parts.astype(np.int64)
     split_of = np.where(split_of < len(SPLITS), split_of, -1)
+    test = dataset.split("test").indices
     noises = [(looks.noise_input, looks.noise_target) for looks in reading.looks.values()]
     return DatasetAnalysis(
         summary=dataset.summary(),
@@ -131,6 +134,7 @@ def analyse(
         residual_px=known_spread(table["residual_px"]),
         ceiling_db=known_spread(table["ceiling_db"]),
         psnr_db=spread(table["psnr_db"]),
+        test_psnr_db=float(table["psnr_db"][test].mean()) if test.size else None,
         likeness=spread(np.array(list(reading.likeness.values()))) if reading.likeness else None,
         sharpness_ratio=spread(_ratio(table)),
         noise_input=spread(np.array([one for one, _ in noises])),

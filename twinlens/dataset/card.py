@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from twinlens.dataset.analysis import DatasetAnalysis
 from twinlens.dataset.croissant import plain_description
+from twinlens.dataset.imported import ImportedFrom
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import Provenance
 from twinlens.dataset.summary import Spread
@@ -25,7 +26,7 @@ def dataset_card(dataset: PairedDataset, analysis: DatasetAnalysis) -> str:
         "Motivation": [head.get("description") or UNKNOWN],
         "Composition": list(_composition(analysis)),
         "Collection": list(_collection(dataset, analysis)),
-        "Preprocessing": list(_preprocessing(dataset, analysis)),
+        "Preprocessing": [*_preprocessing(dataset), *_left_out(dataset, analysis)],
         "Uses": list(_uses(dataset, analysis)),
         "Distribution": list(_distribution(dataset)),
         "Maintenance": list(_maintenance(dataset)),
@@ -83,46 +84,80 @@ def _composition(analysis: DatasetAnalysis) -> Iterator[str]:
 
 
 def _collection(dataset: PairedDataset, analysis: DatasetAnalysis) -> Iterator[str]:
-    yield (
-        "Two cameras took each pair at one trigger: A sharp, B through the degradation to be undone. "
-        f"{analysis.summary.sessions} sessions"
-        + (f", dated {analysis.dates[0][0]} to {analysis.dates[-1][0]} by their names." if analysis.dates else ".")
-        if dataset.provenance().sources
-        else "How the pictures were taken is unknown: the file names no session."
-    )
-    sources = dataset.provenance().sources
-    if sources:
-        yield _table(
-            ("session", "SHA-256 of its account"), [(s.session_id, s.sha256 or "unknown") for s in sources]
+    sources, imported = dataset.provenance().sources, dataset.imported_from()
+    if imported is not None:
+        yield from _from_files(dataset, imported)
+    elif sources:
+        yield (
+            "Two cameras took each pair at one trigger: A sharp, B through the degradation to be undone. "
+            f"{analysis.summary.sessions} sessions"
+            + (
+                f", dated {analysis.dates[0][0]} to {analysis.dates[-1][0]} by their names."
+                if analysis.dates
+                else "."
+            )
         )
+    else:
+        yield "How the pictures were taken is unknown: the file names no session."
+    if sources:
+        columns = ("source", "SHA-256 of its account, or of its files")
+        yield _table(columns, [(s.session_id, s.sha256 or "unknown") for s in sources])
 
 
-def _preprocessing(dataset: PairedDataset, analysis: DatasetAnalysis) -> Iterator[str]:
-    corrected = "have" if dataset.is_corrected else "have not"
-    yield f"Frames {corrected} had their camera's dark, gain and defect correction."
-    provenance = dataset.provenance()
-    if _has_calibration(provenance):
+def _from_files(dataset: PairedDataset, imported: ImportedFrom) -> Iterator[str]:
+    own = sum(
+        name.decode() == imported.source.session_id for name in dataset.contents.table["session_id"].tolist()
+    )
+    is_mixed = not imported.exported_from and own < len(dataset)
+    yield (
+        f"{f'{own} pairs come' if is_mixed else 'Pairs come'} from files: `{imported.source.path}`, read as "
+        f"{imported.format}"
+        + (f", an export of the dataset {imported.exported_from}." if imported.exported_from else ".")
+        + (" The others come from sessions of two cameras." if is_mixed else "")
+        + " How the pictures in these files were taken is unknown."
+    )
+
+
+def _preprocessing(dataset: PairedDataset) -> Iterator[str]:
+    is_imported = dataset.imported_from() is not None
+    corrections = "had their camera's dark, gain and defect correction"
+    if is_imported and not dataset.is_corrected:
+        yield f"Whether frames {corrections} is unknown."
+    else:
+        yield f"Frames {'have' if dataset.is_corrected else 'have not'} {corrections}."
+    if is_imported:
+        yield "Who registered the pairs of the imported files, and how, is unknown."
+    elif _has_calibration(dataset.provenance()):
         resampled, kept = ("target", "B") if dataset.contents.grid == "b" else ("input", "A")
         yield f"Pairs lie on {kept}'s pixels: the {resampled} was resampled once, by the calibration in the file."
     else:
         yield "Pairs are stored as they were given: the file holds no calibration."
-    left_out = sum(reject.pairs for reject in analysis.summary.rejects)
-    yield f"{left_out} pairs were left out when it was built" + (
-        ": " + ", ".join(f"{one.pairs} by {one.reason}" for one in analysis.summary.rejects) + "."
-        if left_out
-        else ", as far as the file lists them."
-    )
+
+
+def _left_out(dataset: PairedDataset, analysis: DatasetAnalysis) -> Iterator[str]:
+    rejects = analysis.summary.rejects
+    if rejects:
+        told = ", ".join(f"{one.pairs} by {one.reason}" for one in rejects)
+        yield f"{sum(one.pairs for one in rejects)} pairs were left out when it was built: {told}."
+    elif dataset.imported_from() is None:
+        yield "No pairs were left out when it was built, as far as the file lists them."
 
 
 def _uses(dataset: PairedDataset, analysis: DatasetAnalysis) -> Iterator[str]:
     yield (
-        "Training and judging networks that restore camera B's pictures. Read it with "
+        f"Training and judging networks that {_task(dataset)}. Read it with "
         f'`twinlens.dataset.PairedDataset("{dataset.path.name}")`, or any HDF5 reader.'
     )
-    yield (
-        f"Doing nothing scores {analysis.psnr_db.mean:.2f} dB in the mean; a network must beat that on test. Do "
-        "not choose settings on test, and do not mirror or turn pairs in training unless the blur allows it."
-    )
+    if analysis.test_psnr_db is None:
+        yield "The default scheme has no pair in test: nothing can be judged on it."
+    else:
+        score = f"{analysis.test_psnr_db:.2f} dB"
+        yield f"Doing nothing scores {score} in the mean over test; a network must beat that."
+    yield "Do not choose settings on test, and do not mirror or turn pairs in training unless the blur allows it."
+
+
+def _task(dataset: PairedDataset) -> str:
+    return "restore camera B's pictures" if dataset.imported_from() is None else "make targets of inputs"
 
 
 def _distribution(dataset: PairedDataset) -> Iterator[str]:

@@ -6,6 +6,7 @@ splits are listed with their sizes. http://mlcommons.org/croissant/1.0
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ _CONTEXT: dict[str, Any] = {
 """As the specification prints it, section "Context"."""
 
 
-def croissant(dataset: PairedDataset) -> str:
-    """The JSON-LD text; what nobody said of the dataset is left out, not made up."""
+def croissant(dataset: PairedDataset, folder: Path) -> str:
+    """The JSON-LD text for a file in `folder`; what nobody said of the dataset is left out, not made up."""
     head = dataset.contents.head
     said = {
         "license": head.get("license"),
@@ -74,7 +75,7 @@ def croissant(dataset: PairedDataset) -> str:
         **{name: value for name, value in said.items() if value},
         "isLiveDataset": False,
         "keywords": ["image restoration", "paired images", "image-to-image", "monochrome"],
-        "distribution": [_file(dataset.path)],
+        "distribution": [_file(dataset.path, folder)],
         "recordSet": [_splits(dataset)],
     }
     return json.dumps(text, indent=2, ensure_ascii=False) + "\n"
@@ -83,23 +84,37 @@ def croissant(dataset: PairedDataset) -> str:
 def plain_description(dataset: PairedDataset) -> str:
     """One sentence that follows from the file alone."""
     height, width = dataset.shape_hw
+    imported = dataset.imported_from()
+    if imported is not None:
+        origin = f"imported from files ({imported.source.path}, format {imported.format})"
+    elif dataset.contents.grid == "a":
+        origin = "input from camera B laid onto A's pixels, target from camera A"
+    else:
+        origin = "input from camera B, target from camera A laid onto B's pixels"
     return (
-        f"{len(dataset)} aligned pairs of monochrome pictures of {width} x {height} px at {dataset.bit_depth} bit "
-        f"of {len(dataset.scenes)} scenes: input from camera B, target from camera A laid onto B's pixels."
+        f"{len(dataset)} pairs of monochrome pictures of {width} x {height} px at {dataset.bit_depth} bit "
+        f"of {len(dataset.scenes)} scenes: {origin}."
     )
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _file(path: Path, folder: Path) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": path.name,
         "name": path.name,
         "description": "HDF5 of schema twinlens.pairs: pixels in /pairs, splits in /splits.",
-        "contentUrl": path.name,
+        "contentUrl": _address(path.resolve(), folder.resolve()),
         "contentSize": f"{path.stat().st_size} B",
         "encodingFormat": MEDIA_TYPE,
         "sha256": _sha256(path),
     }
+
+
+def _address(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return path.as_uri()
 
 
 def _splits(dataset: PairedDataset) -> dict[str, Any]:

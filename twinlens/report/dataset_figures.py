@@ -48,8 +48,8 @@ def _levels(analysis: DatasetAnalysis) -> Shown:
     with figure(6.1, 3.3) as drawn:
         axes = drawn.add_subplot()
         for shares, colour, label in (
-            (analysis.levels_input, INPUT, "input (B)"),
-            (analysis.levels_target, TARGET, "target (A)"),
+            (analysis.levels_input, INPUT, "input"),
+            (analysis.levels_target, TARGET, "target"),
         ):
             axes.stairs(100 * np.array(shares), edges, color=colour, label=label, linewidth=1.8)
         axes.set(xlabel="grey level", ylabel="pixels (%)", title="Grey levels", xlim=(0, white + 1))

@@ -7,7 +7,7 @@ from typing import Any
 
 from twinlens.dataset.analysis import MOST_PAIRS, DatasetAnalysis, analyse
 from twinlens.dataset.card import dataset_card
-from twinlens.dataset.croissant import croissant
+from twinlens.dataset.croissant import croissant, plain_description
 from twinlens.dataset.paired import PairedDataset
 from twinlens.pixels import Mask, Mono
 from twinlens.report.dataset_figures import dataset_figures
@@ -54,7 +54,7 @@ def write_dataset_report(
     for name, text in (
         ("report.html", page),
         ("README.md", dataset_card(dataset, analysis)),
-        ("croissant.json", croissant(dataset)),
+        ("croissant.json", croissant(dataset, out)),
     ):
         with sealed(out / name) as part:
             part.write_text(text, encoding="utf-8")
@@ -68,6 +68,8 @@ def dataset_numbers(dataset: PairedDataset, analysis: DatasetAnalysis) -> dict[s
     rejects = [{"reason": reject.reason, "text": reject.text} for reject in dataset.rejects]
     return {
         "title": f"{dataset.name} {dataset.version}",
+        "description": plain_description(dataset),
+        "imported_from": plain(dataset.imported_from()),
         "dataset": plain(summary),
         "sources": [plain(asdict(source)) for source in dataset.provenance().sources],
         "reject_list": plain(rejects),
