@@ -159,6 +159,27 @@ def test_a_network_must_beat_the_mean_over_test(tmp_path: Path) -> None:
         assert "input from camera B laid onto A's pixels, target from camera A" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("README.md", "# My campaign"), ("report.json", '{"schema": "twinlens.report"}'), ("report.json", "notes")],
+)
+def test_what_somebody_else_wrote_is_never_replaced(
+    dataset: PairedDataset, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DatasetError, match=name):
+        write_dataset_report(dataset, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == text
+
+
+def test_a_report_of_ours_is_written_again(dataset: PairedDataset, folder: Path) -> None:
+    before = (folder / "README.md").read_text()
+    write_dataset_report(dataset, folder)
+    assert (folder / "README.md").read_text() == before
+    assert before.startswith("---\n")
+
+
 def test_info_writes_the_report_of_a_dataset_and_of_nothing_else(
     dataset: PairedDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

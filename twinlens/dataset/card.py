@@ -14,6 +14,7 @@ from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import Provenance
 from twinlens.dataset.summary import Spread
 
+CARD_MARK = "<!-- This card was written by twinlens, which replaces it when it writes its report here again. -->"
 UNKNOWN = "Unknown: the file does not say."
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _HUB_LICENCES = ("apache-2.0", "mit", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
@@ -31,7 +32,7 @@ def dataset_card(dataset: PairedDataset, analysis: DatasetAnalysis) -> str:
         "Distribution": list(_distribution(dataset)),
         "Maintenance": list(_maintenance(dataset)),
     }
-    body = [f"# {dataset.name} {dataset.version}", plain_description(dataset)]
+    body = [CARD_MARK, f"# {dataset.name} {dataset.version}", plain_description(dataset)]
     for title, paragraphs in sections.items():
         body += [f"## {title}", *paragraphs]
     return _header(dataset) + "\n" + "\n\n".join(body) + "\n"

@@ -1,14 +1,16 @@
 """A dataset's own page, its numbers, its card and its `croissant.json`."""
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from twinlens.dataset.analysis import MOST_PAIRS, DatasetAnalysis, analyse
-from twinlens.dataset.card import dataset_card
+from twinlens.dataset.card import CARD_MARK, dataset_card
 from twinlens.dataset.croissant import croissant, plain_description
 from twinlens.dataset.paired import PairedDataset
+from twinlens.errors import DatasetError
 from twinlens.pixels import Mask, Mono
 from twinlens.report.dataset_figures import dataset_figures
 from twinlens.report.dataset_sheet import GAIN, contact_sheet
@@ -34,8 +36,9 @@ def write_dataset_report(
     Pixels of at most `most_pairs` pairs are looked at.
 
     Raises:
-        DatasetError: the dataset is damaged.
+        DatasetError: the dataset is damaged, or `out` holds a README.md or report.json of somebody else.
     """
+    _require_ours(out)
     likeness = _ssim if min(dataset.shape_hw) >= _SMALLEST_PX else None
     analysis = analyse(dataset, likeness=likeness, most_pairs=most_pairs, on_pair=on_pair)
     numbers = dataset_numbers(dataset, analysis)
@@ -59,6 +62,24 @@ def write_dataset_report(
         with sealed(out / name) as part:
             part.write_text(text, encoding="utf-8")
     return out / "report.html"
+
+
+def _require_ours(out: Path) -> None:
+    """Raise `DatasetError` where writing would replace what we did not write."""
+    card, numbers = out / "README.md", out / "report.json"
+    if os.path.lexists(card) and CARD_MARK not in _text(card):
+        raise DatasetError(
+            f"{card} is not a card that twinlens wrote", hint="give another folder, or move it away"
+        )
+    if os.path.lexists(numbers) and f'"schema": "{SCHEMA}"' not in _text(numbers):
+        raise DatasetError(f"{numbers} is not of a dataset's report", hint="give another folder, or move it away")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def dataset_numbers(dataset: PairedDataset, analysis: DatasetAnalysis) -> dict[str, Any]:

@@ -36,7 +36,8 @@ def demo(*, out: Path, scenes: Path | None, seed: int | None, json: bool) -> Non
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Dataset: write report.html, report.json, its card README.md and croissant.json there.",
+    help="Dataset: write report.html, report.json, its card README.md and croissant.json there. A README.md or "
+    "report.json of somebody else is never replaced.",
 )
 @as_json
 def info(*, artefact: Path, report: Path | None, json: bool) -> None:
