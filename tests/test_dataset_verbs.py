@@ -60,6 +60,18 @@ def test_a_dataset_is_tried_built_extended_split_and_checked(capsys: pytest.Capt
     for name in ("street-v1.0.0.h5", "street-v1.1.0.h5", "street-v1.2.0.h5", "part.h5"):
         assert run(["verify", name, "--sources", "."]) == 0
     assert run(["info", "part.h5"]) == 0
+    Path("away").mkdir()
+    Path("s").rename("away/s")
+    Path("part.h5").rename("away/part.h5")
+    Path("elsewhere").mkdir()
+    capsys.readouterr()
+    assert run(["verify", "away/part.h5", "--sources", "elsewhere"]) == 0
+    Path("away/s").rename("elsewhere/s")
+    Path("t").rename("elsewhere/t")
+    assert run(["verify", "away/part.h5"]) == 0
+    assert run(["verify", "away/part.h5", "--sources", "elsewhere"]) == 0
+    assert run(["verify", "away/part.h5", "--sources", "away"]) == 1
+    assert "the file itself is whole" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("lab")

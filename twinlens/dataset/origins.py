@@ -22,6 +22,8 @@ class Finding:
     where: str
     what: str
     is_fault: bool
+    is_outside: bool = False
+    """Whether it is about what lies beside the dataset, which may be whole itself."""
 
 
 def source_findings(tables: Tables, path: Path, sources: Sequence[Path]) -> Iterator[Finding]:
@@ -54,7 +56,8 @@ def source_findings(tables: Tables, path: Path, sources: Sequence[Path]) -> Iter
                 else f"not found by its name {source.path or source.session_id}"
             )
             # An account says whose it is. A folder of the same name may be anything, unless it was pointed at.
-            yield Finding(where, what, is_fault=bool(sources) or (is_session and bool(seen)))
+            is_fault = bool(sources) or (is_session and bool(seen))
+            yield Finding(where, what, is_fault=is_fault, is_outside=True)
 
 
 def calibration_findings(tables: Tables) -> Iterator[Finding]:

@@ -42,6 +42,8 @@ class Problem:
     what: str
     is_leak: bool = False
     """Whether splits are not kept apart; the file itself may then be whole."""
+    is_outside: bool = False
+    """Whether it is about what the dataset was made from; the file itself may then be whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class _Check:
         self._splits(tables)
         self._times(tables)
         for finding in (*source_findings(tables, self.path, sources), *calibration_findings(tables)):
-            seen = Problem(finding.where, finding.what)
+            seen = Problem(finding.where, finding.what, is_outside=finding.is_outside)
             (self.problems if finding.is_fault else self.unchecked).append(seen)
 
     def _head(self, file: h5py.File) -> None:

@@ -27,14 +27,15 @@ SHOWN = 20
     "--sources",
     multiple=True,
     type=existing,
-    help="Where what it was made from must lie: folders of sessions, imported files, datasets; repeatable.",
+    help="Where to look, besides beside ARTEFACT, for what it was made from: folders of sessions, imported files, "
+    "datasets; repeatable. What is then found nowhere is a problem.",
 )
 @as_json
 def verify(*, artefact: Path, repair: bool, sources: tuple[Path, ...], json: bool) -> None:
     """Read ARTEFACT again: a session or dataset byte by byte, any other file against what it says of itself.
 
     A dataset's sessions are compared by their session.json, imported files by their fingerprint; `twinlens verify
-    SESSION` reads a session's frames. What is not found is a problem only where --sources say where to look.
+    SESSION` reads a session's frames. Without --sources, what is not found is not compared.
     """
     import h5py
 
@@ -98,7 +99,7 @@ def _show_session(check: "SessionCheck") -> None:
 
 def _verify_dataset(path: Path, sources: Sequence[Path], *, json: bool) -> None:
     from twinlens.dataset.verify import verify_dataset
-    from twinlens.errors import CorruptError, SplitLeakError
+    from twinlens.errors import CorruptError, DatasetError, SplitLeakError
 
     with console.bar("reading") as bar:
         check = verify_dataset(path, sources=sources, on_pair=lambda done, of: bar.move(done, total=of))
@@ -108,10 +109,12 @@ def _verify_dataset(path: Path, sources: Sequence[Path], *, json: bool) -> None:
         _show_dataset(check)
     if check.is_intact:
         return
-    worst = min(check.problems, key=lambda problem: problem.is_leak)
+    worst = min(check.problems, key=lambda problem: (problem.is_outside, problem.is_leak))
     what = f"{path}: {len(check.problems)} problems, {worst.what} ({worst.where})"
     if worst.is_leak:
         raise SplitLeakError(what, hint="scores on these splits would flatter: split it again by whole groups")
+    if worst.is_outside:
+        raise DatasetError(what, hint="the file itself is whole: point --sources to what it was made from")
     raise CorruptError(what, hint="copy it again, or build it again")
 
 
