@@ -144,6 +144,7 @@ def test_a_tile_that_would_crash_its_reader_is_told_instead(parent: PairedDatase
     with tiles.open("r+b") as raw:
         raw.seek(start + 3)  # in the length it says to unpack to
         raw.write(b"\x7f")
-    with pytest.raises(CorruptError, match=r"/pairs/input"):
+    # The type checker of the tests looks at a pair of its own choice, and may meet the damage before.
+    with pytest.raises(CorruptError, match=r"/pairs/input (is not packed as it says|cannot be read)"):
         derive_dataset(PairedDataset(tiles), tmp_path / "x.h5", settings=DeriveSettings())
     assert not (tmp_path / "x.h5").exists()
