@@ -77,7 +77,11 @@ def main() -> None:
 def write(folder: Path, count: int) -> None:
     for layout in ("contiguous", "tiles"):
         began = time.perf_counter()
-        build_dataset(moved_pairs(count), folder / f"{layout}.h5", settings=DatasetSettings(layout=layout))
+        build_dataset(
+            moved_pairs(count),
+            folder / f"{layout}.h5",
+            settings=DatasetSettings(layout=layout, find_duplicates=False),
+        )
         print(f"built {count} pairs, {layout}, in {time.perf_counter() - began:.0f} s")
     write_rivals(moved_pairs(count), folder)
     for package in ("lmdb", "webdataset"):

@@ -13,7 +13,7 @@ from twinlens.dataset.seal import PIXELS, census, stored_seal
 from twinlens.dataset.verify import verify_dataset
 from twinlens.errors import DatasetError
 
-FLIPS = 60
+FLIPS = 200
 
 
 def everything(path: Path) -> tuple[object, ...]:
