@@ -1,7 +1,7 @@
 """Draws are the same for the same seed: however many ranks share them, wherever the run was stopped."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from twinlens.calibrate.align import AlignedPair
-from twinlens.dataset import CropKey, PairedDataset, PairSampler, build_dataset, passport_weights
+from twinlens.dataset import CropKey, PairCrops, PairedDataset, PairSampler, build_dataset, passport_weights
 from twinlens.dataset.paired import PairSplit
 from twinlens.errors import DatasetError
+
+PairsMaker = Callable[..., Iterator[AlignedPair]]
 
 
 @pytest.fixture
@@ -150,3 +152,24 @@ def test_more_ranks_than_draws_are_refused(split: PairSplit) -> None:
     with pytest.raises(DatasetError, match="6 train pairs are 6 draws for 7 ranks") as caught:
         PairSampler(split, seed=0, world_size=7)
     assert "repeats" in caught.value.hint
+
+
+def test_a_state_of_another_dataset_is_refused(dataset: PairedDataset, pairs: PairsMaker, tmp_path: Path) -> None:
+    build_dataset(pairs(10, session_id="another"), tmp_path / "other.h5")
+    state = PairSampler(dataset.split("train"), seed=1).state_dict()
+    other = PairSampler(PairedDataset(tmp_path / "other.h5").split("train"), seed=1)
+    with pytest.raises(DatasetError, match="this sampler of"):
+        other.load_state_dict(state)
+
+
+def test_unknown_residuals_weigh_nothing_and_say_so(pairs: PairsMaker, tmp_path: Path) -> None:
+    unknown = [replace(one, passport=replace(one.passport, residual_px=float("nan"))) for one in pairs(10)]
+    build_dataset(unknown, tmp_path / "d.h5")
+    train = PairedDataset(tmp_path / "d.h5").split("train")
+    with pytest.raises(DatasetError, match=f"the residual of {len(train)} of {len(train)} train pairs is unknown"):
+        PairSampler(train, seed=1, weights="passport")
+
+
+def test_no_crops_are_drawn_from_an_empty_split(dataset: PairedDataset) -> None:
+    with pytest.raises(DatasetError, match="no pair is in unused"):
+        PairCrops(dataset.split("unused"), crop_px=16, seed=0)

@@ -41,9 +41,13 @@ def random_crops(split: PairSplit, *, crop_px: int, rng: np.random.Generator) ->
 
 
 def check_crop(split: PairSplit, crop_px: int) -> None:
-    """Raise `DatasetError` where the frames are smaller than `crop_px`."""
+    """Raise `DatasetError` where the split is empty or the frames are smaller than `crop_px`."""
     if crop_px < 1:
         raise ValueError(f"crop_px is {crop_px}; at least 1 is needed")
+    if not len(split):
+        raise DatasetError(
+            f"{split.dataset.path}: no pair is in {split.name}", hint="build or derive it with other splits"
+        )
     if crop_px > min(split.shape_hw):
         height, width = split.shape_hw
         raise DatasetError(

@@ -55,9 +55,10 @@ class PairSampler(Sampler[CropKey]):
             rank: which of the processes that share the draws this is.
             world_size: how many they are.
         """
-        if repeats < 1 or not 0 <= rank < world_size:
+        if repeats < 1 or seed < 0 or not 0 <= rank < world_size:
             raise ValueError(
-                f"repeats is {repeats}, rank {rank} of {world_size}; 1 or more and 0 to below are needed"
+                f"repeats is {repeats}, seed {seed}, rank {rank} of {world_size}; "
+                "1 or more, 0 or more and 0 to below are needed"
             )
         draws = repeats * len(split)
         if draws < world_size:
@@ -69,6 +70,7 @@ class PairSampler(Sampler[CropKey]):
         """Draws that were trained on, of all ranks together."""
         self._seed, self._rank, self._world_size = seed, rank, world_size
         self._pairs = len(split)
+        self._dataset = split.dataset.content_hash
         self._per_epoch = draws
         self._chances = _chances(split, weights)
 
@@ -85,24 +87,28 @@ class PairSampler(Sampler[CropKey]):
         """Count `count` draws of this rank as done, and as many of every other: ranks train in step."""
         self.position += count * self._world_size
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, int | str]:
         """Where the run stands, for a checkpoint; the same on every rank, and good for any number of them."""
-        return {"seed": self._seed, "pairs": self._pairs, "position": self.position}
+        return {**self._identity, "position": self.position}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    @property
+    def _identity(self) -> dict[str, int | str]:
+        return {"seed": self._seed, "pairs": self._pairs, "dataset": self._dataset}
+
+    def load_state_dict(self, state: dict[str, int | str]) -> None:
         """Go on where `state` was taken.
 
         Raises:
-            DatasetError: it comes from another seed or from a split of another size.
+            DatasetError: it comes from another seed, dataset or split.
         """
-        mine = {"seed": self._seed, "pairs": self._pairs}
-        other = {name: state[name] for name in mine}
+        mine = self._identity
+        other = {name: state.get(name) for name in mine}
         if other != mine:
             raise DatasetError(
                 f"the sampler's state is of {other}, this sampler of {mine}",
                 hint="go on with the dataset and the seed that the run began with",
             )
-        self.position = state["position"]
+        self.position = int(state["position"])
 
     def _keys(self, draws: range) -> Iterator[CropKey]:
         latest = -1
@@ -123,7 +129,17 @@ class PairSampler(Sampler[CropKey]):
 
 
 def passport_weights(split: PairSplit) -> NDArray[np.float64]:
-    """(n,) 1 for a perfectly registered pair, a half at `TOLERATED_PX`, 0.1 at three times that."""
+    """(n,) 1 for a perfectly registered pair, a half at `TOLERATED_PX`, 0.1 at three times that.
+
+    Raises:
+        DatasetError: nobody measured the residual of some pair.
+    """
+    unknown = int(np.isnan(split.residual_px).sum())
+    if unknown:
+        raise DatasetError(
+            f"{split.dataset.path}: the residual of {unknown} of {len(split)} {split.name} pairs is unknown",
+            hint="draw without passport weights, or give weights of your own",
+        )
     found: NDArray[np.float64] = 1.0 / (1.0 + (split.residual_px.astype(np.float64) / TOLERATED_PX) ** 2)
     return found
 
