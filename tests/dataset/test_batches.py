@@ -62,9 +62,11 @@ def test_crops_are_valid_where_a_valid_place_exists(pair: PairMaker, train: Buil
 
 
 def test_a_pair_without_a_valid_place_gives_its_best_and_says_so(pair: PairMaker, train: Built) -> None:
-    split = train(pair(k, mask=np.zeros((40, 56), np.bool_)) for k in range(10))
+    corner = np.zeros((40, 56), np.bool_)
+    corner[0, 0] = True
+    split = train(pair(k, mask=corner) for k in range(10))
     crop = next(random_crops(split, crop_px=8, rng=np.random.default_rng(0)))
-    assert not crop.mask.any()
+    assert crop.mask.sum() <= 1
 
 
 def test_the_same_seed_gives_the_same_batches(dataset: PairedDataset) -> None:
