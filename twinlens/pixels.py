@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Mono8 = NDArray[np.uint8]
     Mono = NDArray[np.uint8] | NDArray[np.uint16]
     Picture = NDArray[np.uint8] | NDArray[np.uint16]
+    Picture8 = NDArray[np.uint8]
     MonoFloat = NDArray[np.float32]
     Kernel = NDArray[np.float64]
     Mask = NDArray[np.bool_]
@@ -37,6 +38,8 @@ else:
     """(h, w) uint8 or uint16"""
     Picture = UInt8[np.ndarray, "_ _ *_"] | UInt16[np.ndarray, "_ _ *_"]
     """(h, w) or (h, w, 3) RGB, uint8 or uint16"""
+    Picture8 = UInt8[np.ndarray, "_ _ *_"]
+    """(h, w) or (h, w, 3) RGB, uint8"""
     MonoFloat = Float32[np.ndarray, "_ _"]
     """(h, w) float32"""
     Kernel = Float64[np.ndarray, "_ _"]

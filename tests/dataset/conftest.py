@@ -23,10 +23,11 @@ PASSPORT = Passport(
 
 
 def make_pair(trigger_index: int, **changes: Any) -> AlignedPair:
-    """A pair of noise that is the same for the same trigger index."""
+    """A pair of noise that is the same for the same trigger index; RGB where `colour` is asked for."""
     shape_hw, bit_depth = changes.pop("shape_hw", (40, 56)), changes.get("bit_depth", 8)
+    shape = (*shape_hw, 3) if changes.pop("colour", False) else shape_hw
     rng = np.random.default_rng(trigger_index)
-    pixels = rng.integers(0, 2**bit_depth, (2, *shape_hw)).astype(np.uint8 if bit_depth <= 8 else np.uint16)
+    pixels = rng.integers(0, 2**bit_depth, (2, *shape)).astype(np.uint8 if bit_depth <= 8 else np.uint16)
     mask = np.ones(shape_hw, np.bool_)
     mask[:, :4] = False
     fields: dict[str, Any] = {

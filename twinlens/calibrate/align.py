@@ -12,16 +12,17 @@ from twinlens.calibrate.passport import Passport, pair_fit, passport, still_pixe
 from twinlens.calibrate.photometric import squared_radius
 from twinlens.calibrate.resample import resample, warp_mask
 from twinlens.calibrate.tile_lk import fitting_tile_px
-from twinlens.pixels import Homography, Mask, Mono, MonoFloat
+from twinlens.pixels import Homography, Mask, Mono, MonoFloat, Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlignedPair:
     """Input and target of one trigger, pixel upon pixel."""
 
-    input: Mono
-    """(h, w): a crop of B after correction, else as the camera sent it; resampled once where the grid is A's."""
-    target: Mono
+    input: Picture
+    """(h, w): a crop of B after correction, else as the camera sent it; resampled once where the grid is A's.
+    Pictures of somebody else may be (h, w, 3) RGB, input and target alike."""
+    target: Picture
     """(h, w): A resampled once onto B's grid (on A's grid: not), in B's brightness, rounded to B's dtype."""
     mask: Mask
     """(h, w): where both cameras saw the scene, neither is saturated and nothing moved."""

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from twinlens.dataset.leaks import near_pairs
 from twinlens.dataset.looks import FREQUENCIES, LEVEL_BINS, Looks, looks_of, power_spectrum, spectrum_window
+from twinlens.dataset.luma import luma
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import FLAG_COARSE, SPLITS
 from twinlens.dataset.stored_schemes import PARTS
 from twinlens.dataset.summary import DatasetReport, Spread, known_spread, spread
 from twinlens.dataset.tables import numbered_groups
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 
 MOST_PAIRS = 200
 """Pairs whose pixels are read: beyond that, evenly spread over the rows."""
@@ -29,7 +30,7 @@ variance of its target against the median. Rules of thumb that sort a contact sh
 _LAPLACIAN_NOISE = 20
 """Sum of the squares of the 3x3 Laplacian: its variance on noise of variance 1."""
 
-Likeness = Callable[[Mono, Mono, Mask, float], float]
+Likeness = Callable[[Picture, Picture, Mask, float], float]
 """Input, target, mask and white level to a score such as SSIM."""
 
 
@@ -157,11 +158,12 @@ class _Reading:
 
     def read(self, row: int, likeness: Likeness | None) -> None:
         pair = self._dataset[row]
-        looks, levels = looks_of(pair.input, pair.target, pair.mask, bit_depth=pair.bit_depth)
+        grey = luma(pair.input), luma(pair.target)
+        looks, levels = looks_of(*grey, pair.mask, bit_depth=pair.bit_depth)
         self.looks[row] = looks
         self.levels += levels
         window = spectrum_window(pair.mask)
-        self._power += [power_spectrum(frame[window]) for frame in (pair.input, pair.target)]
+        self._power += [power_spectrum(frame[window]) for frame in grey]
         if likeness is not None:
             self.likeness[row] = likeness(pair.input, pair.target, pair.mask, float(2**pair.bit_depth - 1))
 

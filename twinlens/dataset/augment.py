@@ -52,7 +52,10 @@ def _brightened(crop: Crop, factor: float, *, full_scale: int) -> Crop:
         levels = np.rint(plane * np.float32(factor))
         return np.minimum(levels, np.float32(full_scale)).astype(plane.dtype)
 
+    def is_below_white(plane: NDArray[Any]) -> NDArray[Any]:
+        below = plane < full_scale
+        return below if below.ndim == 2 else np.all(below, axis=2)
+
     input_, target = scaled(crop.input), scaled(crop.target)
-    return replace(
-        crop, input=input_, target=target, mask=crop.mask & (input_ < full_scale) & (target < full_scale)
-    )
+    mask = crop.mask & is_below_white(input_) & is_below_white(target)
+    return replace(crop, input=input_, target=target, mask=mask)

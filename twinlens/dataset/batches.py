@@ -9,7 +9,7 @@ import torch
 
 from twinlens.dataset.paired import PairSplit, StoredPair
 from twinlens.dataset.patches import Crop, random_crops
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Batch:
     """Aligned images on the CPU, contiguous."""
 
     input: torch.Tensor
-    """(b, c, h, w) float32 in [0, 1]; camera B."""
+    """(b, c, h, w) float32 in [0, 1], c = 1 or RGB; camera B."""
     target: torch.Tensor
     """(b, c, h, w) float32 in [0, 1]; camera A on B's grid."""
     mask: torch.Tensor
@@ -46,9 +46,11 @@ def as_batch(images: Sequence[StoredPair | Crop], *, bit_depth: int) -> Batch:
     )
 
 
-def _stacked(planes: Sequence[Mono | Mask], full_scale: float) -> torch.Tensor:
-    stacked = np.empty((len(planes), 1, *planes[0].shape), np.float32)
-    for plane, place in zip(planes, stacked, strict=True):
+def _stacked(frames: Sequence[Picture | Mask], full_scale: float) -> torch.Tensor:
+    height, width, *channels = frames[0].shape
+    stacked = np.empty((len(frames), *(channels or [1]), height, width), np.float32)
+    for frame, place in zip(frames, stacked, strict=True):
         # One pass from the file's pages to the batch: read, widen and divide.
-        np.divide(plane, np.float32(full_scale), out=place[0], dtype=np.float32)
+        planes = np.moveaxis(frame, 2, 0) if channels else frame[None]
+        np.divide(planes, np.float32(full_scale), out=place, dtype=np.float32)
     return torch.from_numpy(stacked)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from twinlens.dataset.analysis import DatasetAnalysis
-from twinlens.dataset.croissant import plain_description
+from twinlens.dataset.croissant import colour_word, plain_description
 from twinlens.dataset.imported import ImportedFrom
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import Provenance
@@ -49,7 +49,7 @@ def _header(dataset: PairedDataset) -> str:
         lines += ["license: other", f"license_name: {json.dumps(licence)}"]
     size = next((name for most, name in _SIZES if len(dataset) < most), "n>1M")
     lines += ["task_categories:", "- image-to-image", "size_categories:", f"- {size}"]
-    lines += ["tags:", "- image-restoration", "- paired-images", "- monochrome", "- hdf5"]
+    lines += ["tags:", "- image-restoration", "- paired-images", f"- {colour_word(dataset)}", "- hdf5"]
     return "\n".join(["---", *lines, "---", ""])
 
 

@@ -70,6 +70,11 @@ class Contents:
         return "tiles" if self.head.get("layout") == "tiles" else "contiguous"
 
     @property
+    def channels(self) -> int:
+        """1, or 3 for RGB."""
+        return 3 if len(self.input.shape) == 3 else 1
+
+    @property
     def grid(self) -> Literal["a", "b"]:
         """Whose pixels the pairs lie on."""
         return "a" if self.head.get("grid") == "a" else "b"
@@ -233,7 +238,7 @@ def _check_consistent(found: Contents) -> None:
         "photometric": len(found.photometric),
     }
     wrong = {name: length for name, length in lengths.items() if length != count}
-    shapes = {found.input.shape_hw, found.target.shape_hw, found.mask.shape_hw}
+    shapes = {found.input.shape, found.target.shape, found.mask.shape + found.input.shape[2:]}
     if wrong or len(shapes) != 1:
         raise CorruptError(
             f"{found.path}: {count} rows in the table, but {wrong or 'as many of everything else'}; "

@@ -74,7 +74,7 @@ def croissant(dataset: PairedDataset, folder: Path) -> str:
         "version": dataset.version,
         **{name: value for name, value in said.items() if value},
         "isLiveDataset": False,
-        "keywords": ["image restoration", "paired images", "image-to-image", "monochrome"],
+        "keywords": ["image restoration", "paired images", "image-to-image", colour_word(dataset)],
         "distribution": [_file(dataset.path, folder)],
         "recordSet": [_splits(dataset)],
     }
@@ -92,9 +92,14 @@ def plain_description(dataset: PairedDataset) -> str:
     else:
         origin = "input from camera B, target from camera A laid onto B's pixels"
     return (
-        f"{len(dataset)} pairs of monochrome pictures of {width} x {height} px at {dataset.bit_depth} bit "
-        f"of {len(dataset.scenes)} scenes: {origin}."
+        f"{len(dataset)} pairs of {colour_word(dataset)} pictures of {width} x {height} px "
+        f"at {dataset.bit_depth} bit of {len(dataset.scenes)} scenes: {origin}."
     )
+
+
+def colour_word(dataset: PairedDataset) -> str:
+    """What kind of pictures it holds."""
+    return "monochrome" if dataset.channels == 1 else "RGB"
 
 
 def _file(path: Path, folder: Path) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Random crops for a torch `DataLoader`: the same whichever worker reads them, however it was started."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from twinlens.dataset.augment import Augment, augmented
@@ -95,12 +97,16 @@ class CropLoader:
 
 
 def _stacked(crops: Sequence[Crop]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Input, target and mask (b, 1, h, w) as stored."""
+    """Input and target (b, c, h, w) and mask (b, 1, h, w) as stored."""
     inputs, targets, masks = (
-        np.stack(planes)[:, None]
+        _channels_first(np.stack(planes))
         for planes in zip(*((crop.input, crop.target, crop.mask) for crop in crops), strict=True)
     )
     return torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(masks)
+
+
+def _channels_first(frames: NDArray[Any]) -> NDArray[Any]:
+    return frames[:, None] if frames.ndim == 3 else np.ascontiguousarray(np.moveaxis(frames, 3, 1))
 
 
 def _floats(levels: torch.Tensor, full_scale: float) -> torch.Tensor:

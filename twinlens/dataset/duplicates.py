@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.dataset.luma import luma
 from twinlens.dataset.same_place import MIN_OVERLAP, Features, features_of, shared_view, stretched
-from twinlens.pixels import Mono
+from twinlens.pixels import Picture
 from twinlens.settings import Settings
 
 HASH_SIDE_PX = 256
@@ -69,15 +70,15 @@ class DuplicateReport:
     """Pairs of scenes that only hashes were compared of, for `max_comparisons` was reached."""
 
 
-def phash(pixels: Mono) -> int:
+def phash(pixels: Picture) -> int:
     """The 64-bit perceptual hash of a picture; 0 for one without any structure, or of less than 32 px a side.
 
-    The picture is reduced to 256x256 by area and stretched to the full range of 8 bits. The hash compares
+    The picture's luma is reduced to 256x256 by area and stretched to the full range of 8 bits. The hash compares
     frequencies with their mean and does not change under gain and offset, so bit depth and exposure do not matter.
     """
-    if min(pixels.shape) < MIN_SIDE_PX:
+    if min(pixels.shape[:2]) < MIN_SIDE_PX:
         return 0
-    small = stretched(pixels, (HASH_SIDE_PX, HASH_SIDE_PX))
+    small = stretched(luma(pixels), (HASH_SIDE_PX, HASH_SIDE_PX))
     return int.from_bytes(cv2.img_hash.PHash.create().compute(small).tobytes(), "little")
 
 
@@ -110,7 +111,7 @@ def find_same_scenes(
     pair_ids: Sequence[str],
     hashes: NDArray[np.uint64],
     *,
-    frame_of: Callable[[int], Mono],
+    frame_of: Callable[[int], Picture],
     settings: DuplicateSettings | None = None,
 ) -> DuplicateReport:
     """Scenes that are one scene under two names; names and pictures decide, never the order of rows.

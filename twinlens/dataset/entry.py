@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinlens.dataset.groups import Member
-from twinlens.pixels import Homography, Mask, Mono
+from twinlens.pixels import Homography, Mask, Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +14,8 @@ class Entry:
 
     row: np.void
     """`PAIR_ROW`"""
-    input: Mono
-    target: Mono
+    input: Picture
+    target: Picture
     mask: Mask
     scene: str
     mirror_state: str
@@ -42,5 +42,6 @@ class Entry:
     @property
     def likeness(self) -> str:
         """What all pairs of a dataset share, in words."""
-        height, width = self.input.shape
-        return f"{width}x{height} px, {self.input.dtype}, {int(self.row['bit_depth'])} bit"
+        height, width, *channels = self.input.shape
+        colour = " in colour" if channels else ""
+        return f"{width}x{height} px, {self.input.dtype}, {int(self.row['bit_depth'])} bit{colour}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from twinlens.dataset.schema import PAIR_ID_BYTES
-from twinlens.pixels import Homography, Mask, Mono
+from twinlens.pixels import Homography, Mask, Picture
 
 HASHED_COLUMNS = (
     "pair_id",
@@ -47,7 +47,7 @@ def pair_id(session_id: str, trigger_index: int) -> str:
 def pair_hash(
     row: np.void,
     *,
-    frames: tuple[Mono, Mono, Mask],
+    frames: tuple[Picture, Picture, Mask],
     labels: tuple[str, str],
     b_from_a: Homography,
     photometric: tuple[float, float],

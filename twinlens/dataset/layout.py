@@ -22,28 +22,28 @@ and tiles of 64 px cost more calls and pages than they save."""
 
 
 def create_stack(
-    file: h5py.File, name: str, shape_hw: tuple[int, int], dtype: np.dtype[Any], layout: Layout
+    file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], layout: Layout
 ) -> h5py.Dataset:
-    """An empty (0, h, w) dataset at the path `name`, to be grown along its first axis and given frames.
+    """An empty dataset of frames of `shape` (h, w) or (h, w, 3) at the path `name`, to be grown and given frames.
 
     Raises:
         FormatError: tiles are asked for, and hdf5plugin is not installed.
     """
-    tile = shape_hw if layout == "contiguous" else (min(TILE_PX, shape_hw[0]), min(TILE_PX, shape_hw[1]))
+    tile = shape if layout == "contiguous" else (min(TILE_PX, shape[0]), min(TILE_PX, shape[1]), *shape[2:])
     packing = {} if layout == "contiguous" else dict(load_codec().Bitshuffle(cname="lz4"))
     return file.create_dataset(
-        name, shape=(0, *shape_hw), maxshape=(None, *shape_hw), chunks=(1, *tile), dtype=dtype, **packing
+        name, shape=(0, *shape), maxshape=(None, *shape), chunks=(1, *tile), dtype=dtype, **packing
     )
 
 
 def append_frame(dataset: h5py.Dataset, index: int, frame: NDArray[Any]) -> None:
-    """Store `frame` (h, w) as the last of a stack of `index` frames."""
+    """Store `frame` (h, w) or (h, w, 3) as the last of a stack of `index` frames."""
     dataset.resize(index + 1, axis=0)
     if dataset.id.get_create_plist().get_nfilters():
         dataset[index] = frame.astype(dataset.dtype, copy=False)
     else:
         # Straight from memory to the file: the chunk cache would copy a frame twice.
-        dataset.id.write_direct_chunk((index, 0, 0), np.ascontiguousarray(frame))
+        dataset.id.write_direct_chunk((index, *(0 for _ in frame.shape)), np.ascontiguousarray(frame))
 
 
 def load_codec() -> Any:

@@ -1,5 +1,6 @@
 """Frames of an HDF5 file as memory-mapped views: no handle stays open, nothing is copied, fork is harmless."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,20 +69,26 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class FrameStack:
-    """The frames of one (n, h, w) dataset."""
+    """The frames of one (n, h, w) or (n, h, w, 3) dataset."""
 
     file: MappedFile
     offsets: NDArray[np.int64]
     """(n,) where each frame begins, in bytes."""
-    shape_hw: tuple[int, int]
+    shape: tuple[int, ...]
+    """Of a frame: (h, w) or (h, w, 3)."""
     dtype: np.dtype[Any]
 
     def __len__(self) -> int:
         return len(self.offsets)
 
+    @property
+    def shape_hw(self) -> tuple[int, int]:
+        """Height and width of a frame."""
+        return self.shape[0], self.shape[1]
+
     def __getitem__(self, index: int) -> NDArray[Any]:
-        """Frame `index` as a read-only (h, w) view."""
-        return self.file.view(int(self.offsets[index]), self.shape_hw, self.dtype)
+        """Frame `index` as a read-only view."""
+        return self.file.view(int(self.offsets[index]), self.shape, self.dtype)
 
     def window(self, index: int, top: int, left: int, height: int, width: int) -> NDArray[Any]:
         """That part of frame `index` as a read-only view."""
@@ -95,16 +102,15 @@ def is_mappable(dataset: h5py.Dataset) -> bool:
 
 
 def locate_frames(dataset: h5py.Dataset, file: MappedFile, *, dtype: np.dtype[Any] | None = None) -> FrameStack:
-    """Find the frames of the mappable `dataset` (n, h, w) inside `file`.
+    """Find the frames of the mappable `dataset` inside `file`.
 
     Where `dtype` is given, the bytes are read as that type of the same size, not as the one stored.
 
     Raises:
         CorruptError: a frame is missing, or ends beyond the end of the file.
     """
-    count, *shape = dataset.shape
-    shape_hw = (int(shape[0]), int(shape[1]))
-    frame_bytes = shape_hw[0] * shape_hw[1] * dataset.dtype.itemsize
+    count, shape = len(dataset), frame_shape(dataset)
+    frame_bytes = math.prod(shape) * dataset.dtype.itemsize
     if dataset.chunks is None:
         offsets = dataset.id.get_offset() + frame_bytes * np.arange(count, dtype=np.int64)
     else:
@@ -115,7 +121,19 @@ def locate_frames(dataset: h5py.Dataset, file: MappedFile, *, dtype: np.dtype[An
             f"{file.path}: {dataset.name} ends at byte {end}, the file at {file.size}",
             hint="the file was cut short: copy or build it again",
         )
-    return FrameStack(file, offsets, shape_hw, np.dtype(dtype or dataset.dtype))
+    return FrameStack(file, offsets, shape, np.dtype(dtype or dataset.dtype))
+
+
+def frame_shape(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """(h, w) or (h, w, 3) of the frames of a stack.
+
+    Raises:
+        ValueError: it is no stack of frames.
+    """
+    _, height, width, *channels = dataset.shape
+    if channels not in ([], [3]):
+        raise ValueError(f"{dataset.name} is {dataset.shape}; (n, h, w) or (n, h, w, 3) is needed")
+    return int(height), int(width), *map(int, channels)
 
 
 def _chunk_offsets(dataset: h5py.Dataset, path: Path) -> NDArray[np.int64]:

@@ -12,9 +12,10 @@ from twinlens.calibrate.align import AlignedPair
 from twinlens.dataset.duplicates import phash
 from twinlens.dataset.entry import Entry
 from twinlens.dataset.identity import pair_hash, pair_id
+from twinlens.dataset.luma import luma
 from twinlens.dataset.schema import FLAG_COARSE, ID_BYTES, PAIR_ROW
 from twinlens.errors import CorruptError, DatasetError
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 
 ROUNDING_MSE = 1 / 12
 """Variance in grey levels squared of rounding to integers: no two pictures are known to agree better."""
@@ -146,23 +147,35 @@ def _require_storable(pair: AlignedPair) -> None:
             f"at {pair.bit_depth} bit; one size of {needed} is needed",
             hint="align the pair again with the calibration of its own session",
         )
+    if pair.input.shape != pair.target.shape or pair.input.shape[2:] not in ((), (3,)) or pair.mask.ndim != 2:
+        raise DatasetError(
+            f"{where}: input is {pair.input.shape}, target {pair.target.shape}, mask {pair.mask.shape}; both "
+            "pictures (h, w) or both (h, w, 3), and a mask (h, w) are needed",
+            hint="convert the grey one to RGB, or the coloured one to grey",
+        )
 
 
-def psnr_db(input: Mono, target: Mono, mask: Mask, *, bit_depth: int) -> float:  # noqa: A002 -- the role's name
-    """PSNR of `input` against `target` over valid pixels, against the full scale 2**bit_depth - 1.
+def psnr_db(
+    input: Picture,  # noqa: A002 -- the role's name
+    target: Picture,
+    mask: Mask,
+    *,
+    bit_depth: int,
+) -> float:
+    """PSNR of `input` against `target` over valid pixels of all channels, at the full scale 2**bit_depth - 1.
 
     At least `ROUNDING_MSE` counts as error, so that equal pictures have a finite value (58.9 dB at 8 bit); nan
     where no pixel is valid.
     """
-    valid = int(np.count_nonzero(mask))
+    valid = int(np.count_nonzero(mask)) * (1 if input.ndim == 2 else input.shape[2])
     if valid == 0:
         return float("nan")
     squared = cv2.norm(input, target, cv2.NORM_L2SQR, mask.view(np.uint8))
     return float(10 * np.log10((2**bit_depth - 1) ** 2 / max(squared / valid, ROUNDING_MSE)))
 
 
-def laplacian_variance(pixels: Mono, mask: Mask) -> float:
+def laplacian_variance(pixels: Picture, mask: Mask) -> float:
     """Variance of the 3x3 Laplacian over valid pixels, in grey levels squared: large where edges are sharp."""
-    laplacian = cv2.Laplacian(pixels, cv2.CV_32F)
+    laplacian = cv2.Laplacian(luma(pixels), cv2.CV_32F)
     _, deviation = cv2.meanStdDev(laplacian, mask=mask.view(np.uint8))
     return float(deviation.item() ** 2)

@@ -5,6 +5,7 @@ all of them flips of a length. Format: https://github.com/kiyo-masui/bitshuffle.
 """
 
 import math
+from itertools import product
 from typing import Any
 
 import h5py
@@ -24,13 +25,12 @@ def is_packed(dataset: h5py.Dataset) -> bool:
 
 def misstated_tile(dataset: h5py.Dataset, row: int) -> str | None:
     """Which chunk of frame `row` states lengths that cannot be; None where all can be unpacked without a crash."""
-    _, height, width = dataset.chunks
     unpacked_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    for top in range(0, dataset.shape[1], height):
-        for left in range(0, dataset.shape[2], width):
-            mask, chunk = dataset.id.read_direct_chunk((row, top, left))
-            if mask == 0 and not _adds_up(chunk, unpacked_bytes, itemsize=dataset.dtype.itemsize):
-                return f"the tile at ({left}, {top}) of {dataset.name} is not packed as it says"
+    steps = zip(dataset.shape[1:], dataset.chunks[1:], strict=True)
+    for top, left, *channel in product(*(range(0, size, step) for size, step in steps)):
+        mask, chunk = dataset.id.read_direct_chunk((row, top, left, *channel))
+        if mask == 0 and not _adds_up(chunk, unpacked_bytes, itemsize=dataset.dtype.itemsize):
+            return f"the tile at ({left}, {top}) of {dataset.name} is not packed as it says"
     return None
 
 

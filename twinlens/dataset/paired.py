@@ -18,17 +18,17 @@ from twinlens.dataset.stored_schemes import PARTS
 from twinlens.dataset.summary import DatasetReport, summarise
 from twinlens.dataset.tiled import Stack
 from twinlens.errors import DatasetError
-from twinlens.pixels import Homography, Mask, Mono
+from twinlens.pixels import Homography, Mask, Picture
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPair:
     """One aligned pair as it lies in the file; the pixels are read-only."""
 
-    input: Mono
-    """Camera B, (h, w)."""
-    target: Mono
-    """Camera A on B's grid and in B's brightness, (h, w)."""
+    input: Picture
+    """Camera B, (h, w); where imported in colour, (h, w, 3) RGB."""
+    target: Picture
+    """Camera A on B's grid and in B's brightness, shaped alike."""
     mask: Mask
     """Where both saw the scene and neither is saturated, (h, w)."""
     bit_depth: int
@@ -87,6 +87,8 @@ class PairedDataset(Sequence[StoredPair]):
         self.content_hash = self._contents.content_hash
         self.bit_depth = self._contents.bit_depth
         self.shape_hw = self._contents.input.shape_hw
+        self.channels = self._contents.channels
+        """1, or 3 where pictures are (h, w, 3) RGB."""
         self.dtype = self._contents.input.dtype
         self.is_corrected = self._contents.is_corrected
         """Whether frames have had their camera's dark, gain and defect correction; see `corrections`."""
@@ -147,7 +149,7 @@ class PairedDataset(Sequence[StoredPair]):
         """Input, target and mask of every pair, whose `window` reads a part of a frame."""
         return self._contents.input, self._contents.target, self._contents.mask
 
-    def frames(self, index: int) -> tuple[Mono, Mono, Mask]:
+    def frames(self, index: int) -> tuple[Picture, Picture, Mask]:
         """Input, target and mask of pair `index`, read-only: views of the file, or copies where it is in tiles."""
         found = self._contents
         return found.input[index], found.target[index], found.mask[index]
@@ -252,7 +254,7 @@ class PairSplit(Sequence[StoredPair]):
         self.bit_depth = dataset.bit_depth
         self.shape_hw = dataset.shape_hw
 
-    def frames(self, index: int) -> tuple[Mono, Mono, Mask]:
+    def frames(self, index: int) -> tuple[Picture, Picture, Mask]:
         """Input, target and mask of this split's pair `index`, read-only."""
         return self.dataset.frames(int(self.indices[index]))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from twinlens.dataset.paired import PairSplit
 from twinlens.errors import DatasetError
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 
 MIN_VALID = 0.95
 TRIES = 8
@@ -19,8 +19,8 @@ cover most of a frame, so a pair that fails this often is a poor one, and its be
 class Crop:
     """One place of one pair; the pixels are read-only views into the file where it maps, else copies."""
 
-    input: Mono
-    target: Mono
+    input: Picture
+    target: Picture
     mask: Mask
     index: int
     """Of the pair within its split."""

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.pixels import Homography, Mono, Mono8, PointsXY
+from twinlens.dataset.luma import luma
+from twinlens.pixels import Homography, Mono, Mono8, Picture, PointsXY
 
 WIDTH_PX = 512
 """Pictures are reduced to this width; smaller ones are left as they are."""
@@ -51,11 +52,11 @@ class SharedView:
     """Share of the smaller picture that the other shows too."""
 
 
-def features_of(pixels: Mono) -> Features:
+def features_of(pixels: Picture) -> Features:
     """Features of a picture of any size and bit depth."""
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     factor = min(1.0, WIDTH_PX / width)
-    small = stretched(pixels, (max(1, round(height * factor)), max(1, round(width * factor))))
+    small = stretched(luma(pixels), (max(1, round(height * factor)), max(1, round(width * factor))))
     points, descriptors = (
         cv2.ORB.create(nfeatures=FEATURES, edgeThreshold=EDGE_PX).detectAndCompute(small, None)
         if min(small.shape) > 2 * EDGE_PX

@@ -1,7 +1,8 @@
 """The names and types inside a `twinlens.pairs` file, and the plain values that describe where it comes from.
 
-`/pairs/{input,target,mask}` are (n, h, w); `layout.py` says in which chunks. `/splits/<scheme>/` holds the rows of
-train, val and test, and of the pairs a scheme leaves `unused`; `/rejects/table` what the gates kept out.
+`/pairs/{input,target,mask}` are (n, h, w), input and target in colour (n, h, w, 3) RGB; `layout.py` says in which
+chunks. `/splits/<scheme>/` holds the rows of train, val and test, and of the pairs a scheme leaves `unused`;
+`/rejects/table` what the gates kept out.
 """
 
 from dataclasses import dataclass

@@ -97,6 +97,8 @@ class DatasetReport:
     """PSNR that a perfect restoration could reach, given the pairs' residuals."""
     is_leaky: bool = False
     """The default scheme divides groups, because the user said so."""
+    channels: int = 1
+    """3 where pictures are RGB."""
 
 
 def summarise(contents: Contents) -> DatasetReport:
@@ -134,6 +136,7 @@ def summarise(contents: Contents) -> DatasetReport:
         rejects=tuple(RejectCount(reason, count) for reason, count in reasons.most_common()),
         ceiling_db=known_spread(table["ceiling_db"]),
         is_leaky=default.is_leaky,
+        channels=contents.channels,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.dataset.layout import load_codec
-from twinlens.dataset.mapped import FrameStack, MappedFile, Stamp, is_mappable, locate_frames
+from twinlens.dataset.mapped import FrameStack, MappedFile, Stamp, frame_shape, is_mappable, locate_frames
 from twinlens.dataset.packed import is_packed, misstated_tile
 from twinlens.errors import CorruptError
 
@@ -67,20 +67,26 @@ class TileFile:
 
 @dataclass(frozen=True, slots=True)
 class TileStack:
-    """The frames of one (n, h, w) dataset in pieces; what is read is a copy."""
+    """The frames of one (n, h, w) or (n, h, w, 3) dataset in pieces; what is read is a copy."""
 
     file: TileFile
     name: str
     """Of the dataset within the file."""
     count: int
-    shape_hw: tuple[int, int]
+    shape: tuple[int, ...]
+    """Of a frame: (h, w) or (h, w, 3)."""
     dtype: np.dtype[Any]
 
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def shape_hw(self) -> tuple[int, int]:
+        """Height and width of a frame."""
+        return self.shape[0], self.shape[1]
+
     def __getitem__(self, index: int) -> NDArray[Any]:
-        """Frame `index` (h, w), whole."""
+        """Frame `index`, whole."""
         return self.window(index, 0, 0, *self.shape_hw)
 
     def window(self, index: int, top: int, left: int, height: int, width: int) -> NDArray[Any]:
@@ -141,5 +147,4 @@ def _in_pieces(dataset: h5py.Dataset, file: TileFile, dtype: np.dtype[Any]) -> T
             f"{file.path}: {dataset.name} has pixels in {found} of {needed} tiles",
             hint="the file was never finished: build it again",
         )
-    count, height, width = dataset.shape
-    return TileStack(file, str(dataset.name), int(count), (int(height), int(width)), dtype)
+    return TileStack(file, str(dataset.name), len(dataset), frame_shape(dataset), dtype)

@@ -151,8 +151,10 @@ class _Check:
         """Whether pairs can be read at all; what is wrong with their shape is noted."""
         before, count = len(self.problems), len(tables)
         found = [file[name] for name in PIXELS]
-        for dataset in found:
-            if dataset.ndim != 3 or dataset.shape != (count, *found[0].shape[1:]):
+        frame = found[0].shape[1:]
+        is_picture = len(frame) == 2 or (len(frame) == 3 and frame[2] == 3)
+        for dataset, shape in zip(found, (frame, frame, frame[:2]), strict=True):
+            if not is_picture or dataset.shape != (count, *shape):
                 self.note(dataset.name, f"is {dataset.shape}, for {count} rows and inputs of {found[0].shape}")
         depths = set(tables.table["bit_depth"].tolist())
         wanted = {"uint8" if depth <= 8 else "uint16" for depth in depths}

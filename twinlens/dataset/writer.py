@@ -114,17 +114,19 @@ class PairWriter:
             raise DatasetError(f"{entry.where} comes twice", hint="name every session once")
         self._like = self._like or entry.likeness
         if entry.likeness != self._like:
+            mixed = ("colour" in entry.likeness) != ("colour" in self._like)
             raise DatasetError(
                 f"{entry.where} has frames of {entry.likeness}; the pairs before it have {self._like}",
-                hint="build sessions of different size or bit depth into datasets of their own",
+                hint="import all of them with --rgb, or all with --mono"
+                if mixed
+                else "build sessions of different size or bit depth into datasets of their own",
             )
 
     def _create(self, entry: Entry) -> None:
-        shape_hw = (int(entry.input.shape[0]), int(entry.input.shape[1]))
-        types = (entry.input.dtype, entry.target.dtype, np.dtype(np.uint8))
-        for name, dtype in zip(_STACKS, types, strict=True):
+        frames = (entry.input, entry.target, entry.mask.view(np.uint8))
+        for name, frame in zip(_STACKS, frames, strict=True):
             self._stacks[name] = create_stack(
-                self._file, f"/pairs/{name}", shape_hw=shape_hw, dtype=dtype, layout=self._layout
+                self._file, f"/pairs/{name}", shape=frame.shape, dtype=frame.dtype, layout=self._layout
             )
         for name, (kind, shape) in _COLUMNS.items():
             self._columns[name] = self._file.create_dataset(

@@ -11,7 +11,7 @@ from twinlens.dataset.card import CARD_MARK, dataset_card
 from twinlens.dataset.croissant import croissant, plain_description
 from twinlens.dataset.paired import PairedDataset
 from twinlens.errors import DatasetError
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 from twinlens.report.dataset_figures import dataset_figures
 from twinlens.report.dataset_sheet import GAIN, contact_sheet
 from twinlens.report.environment import page_environment
@@ -98,5 +98,5 @@ def dataset_numbers(dataset: PairedDataset, analysis: DatasetAnalysis) -> dict[s
     }
 
 
-def _ssim(input: Mono, target: Mono, mask: Mask, white: float) -> float:  # noqa: A002 -- the role's name
+def _ssim(input: Picture, target: Picture, mask: Mask, white: float) -> float:  # noqa: A002 -- the role's name
     return ssim(input, target, data_range=white, mask=mask if mask.any() else None)

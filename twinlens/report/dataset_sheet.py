@@ -7,7 +7,7 @@ import numpy as np
 
 from twinlens.dataset.analysis import DatasetAnalysis, PairFigures
 from twinlens.dataset.paired import PairedDataset
-from twinlens.pixels import Mono8, Picture
+from twinlens.pixels import Picture, Picture8
 from twinlens.report.pictures import Shown, eight_bit, reduced
 
 MOST_SHOWN = 20
@@ -35,10 +35,10 @@ def contact_sheet(dataset: PairedDataset, analysis: DatasetAnalysis) -> tuple[Sh
 def _row(dataset: PairedDataset, pair: PairFigures) -> SheetRow:
     stored = dataset[pair.row]
     before, after = (eight_bit(frame, stored.bit_depth) for frame in (stored.input, stored.target))
-    difference: Mono8 = np.clip(
+    difference: Picture8 = np.clip(
         _MIDDLE + GAIN * (before.astype(np.int32) - after.astype(np.int32)), 0, 255
     ).astype(np.uint8)
-    seen = np.dstack([difference] * 3)
+    seen: Picture8 = np.dstack([difference] * 3) if difference.ndim == 2 else difference
     seen[~stored.mask] = (250, 225, 180)
     name = f"pair {pair.row}, {pair.scene}"
     return SheetRow(

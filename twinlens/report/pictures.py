@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.pixels import Mono, Mono8, Picture
+from twinlens.pixels import Mono, Mono8, Picture, Picture8
 
 _Pixels = TypeVar("_Pixels", bound=NDArray[Any])
 
@@ -42,12 +42,12 @@ class Window:
         return cast(_Pixels, inside)
 
 
-def eight_bit(picture: Mono, bit_depth: int) -> Mono8:
-    """Grey levels of a screen, 0..255 for 0..2^bit_depth - 1."""
+def eight_bit(picture: Picture, bit_depth: int) -> Picture8:
+    """Levels of a screen, 0..255 for 0..2^bit_depth - 1."""
     if picture.dtype == np.uint8:
         return picture.astype(np.uint8, copy=False)
     white = (1 << bit_depth) - 1
-    levels: Mono8 = np.clip(np.rint(picture * (255.0 / white)), 0, 255).astype(np.uint8)
+    levels: Picture8 = np.clip(np.rint(picture * (255.0 / white)), 0, 255).astype(np.uint8)
     return levels
 
 
