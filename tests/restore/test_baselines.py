@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage import data, restoration
 
+from twinlens.errors import RestoreError
 from twinlens.pixels import Kernel, Mono8
 from twinlens.restore.baselines import ORACLE_GRID, best_wiener, shift_kernel, wiener
 from twinlens.restore.metrics import psnr
@@ -91,3 +92,8 @@ def test_only_valid_pixels_choose_the_oracles_setting(target: Mono8) -> None:
     masked = best_wiener(picture, spoiled, kernel, bit_depth=8, mask=mask)
     inside = psnr(masked.picture, target, data_range=255.0, mask=mask)
     assert masked.psnr_db == pytest.approx(inside)
+
+
+def test_a_picture_in_colour_is_refused() -> None:
+    with pytest.raises(RestoreError, match=r"\(40, 40, 3\) is in colour"):
+        wiener(np.zeros((40, 40, 3), np.uint8), coma_like_kernel(), 0.01, bit_depth=8)

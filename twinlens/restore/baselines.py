@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.pixels import Kernel, Mask, Mono
+from twinlens.errors import RestoreError
+from twinlens.pixels import Kernel, Mask, Mono, Picture
 from twinlens.restore.metrics import psnr
 
 ORACLE_GRID = tuple(10.0 ** (-k / 4) for k in range(4, 17))
@@ -24,17 +25,20 @@ class OracleWiener:
     psnr_db: float
 
 
-def wiener(picture: Mono, kernel: Kernel, noise_to_signal: float, *, bit_depth: int) -> Mono:
+def wiener(picture: Picture, kernel: Kernel, noise_to_signal: float, *, bit_depth: int) -> Mono:
     """Undo a known blur in the Fourier domain, for white noise on a natural picture.
 
     A natural picture's power falls with the squared frequency, so the ratio of noise to picture rises with
     it; on photographs this is 0.7 to 1 dB better than the same ratio at every frequency.
 
     Args:
-        picture: the blurred picture.
+        picture: the blurred picture, of one channel.
         kernel: what blurred it, in the picture's own gauge: a kernel off its centre moves the result.
         noise_to_signal: power of the noise over power of the picture at a frequency of 1 rad/px.
         bit_depth: white is 2**bit_depth - 1.
+
+    Raises:
+        RestoreError: the picture is in colour.
     """
     return next(_wiener_each(picture, kernel, (noise_to_signal,), bit_depth=bit_depth))
 
@@ -60,8 +64,13 @@ def best_wiener(
     return best
 
 
-def _wiener_each(picture: Mono, kernel: Kernel, ratios: Iterable[float], *, bit_depth: int) -> Iterator[Mono]:
+def _wiener_each(picture: Picture, kernel: Kernel, ratios: Iterable[float], *, bit_depth: int) -> Iterator[Mono]:
     """One result per ratio; the picture is transformed once."""
+    if picture.ndim != 2:
+        raise RestoreError(
+            f"a picture of {picture.shape} is in colour; a Wiener filter here takes one channel",
+            hint="filter each channel on its own, or import the dataset with --mono",
+        )
     margin = 2 * max(kernel.shape)
     padded = _pad(picture, margin)
     transfer = np.fft.rfft2(_centred(kernel, padded.shape))
