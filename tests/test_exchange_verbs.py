@@ -93,10 +93,10 @@ def test_a_foreign_folder_comes_in_by_patterns_in_colour(
         cv2.imwrite(str(tmp_path / "src" / side / f"p{k}_{k}.png"), colour[k])
     asked = ["import", "src", "--from", "folders", "--input", "blur/{name}.png", "--target", "sharp/{name}.png"]
     asked += ["-o", "f.h5", "--no-find-duplicates", "--scene-pattern", r"(\d+)_"]
-    assert run(asked) == 1
-    assert "--mono" in capsys.readouterr().err
-    assert not (tmp_path / "f.h5").exists()
-    assert run([*asked, "--channel", "r"]) == 0
+    assert run(asked) == 0
+    assert "3, RGB" in capsys.readouterr().out
+    np.testing.assert_array_equal(PairedDataset(tmp_path / "f.h5")[0].input[..., ::-1], colour[0])
+    assert run([*asked, "--channel", "r", "--overwrite"]) == 0
     assert sorted(PairedDataset(tmp_path / "f.h5").scenes) == ["0", "1", "2", "3"]
     assert run([*asked, "--channel", "r"]) == 1
     assert run([*asked, "--mono", "--overwrite"]) == 0
@@ -110,6 +110,7 @@ def test_a_foreign_folder_comes_in_by_patterns_in_colour(
         ["export", ".", "--to", "gopro", "-o", "out"],
         ["import", "d.h5", "-o", "x.h5"],
         ["import", ".", "--from", "gopro", "-o", "x.h5", "--mono", "--channel", "r"],
+        ["import", ".", "--from", "gopro", "-o", "x.h5", "--mono", "--rgb"],
     ],
 )
 @pytest.mark.usefixtures("dataset")

@@ -1,5 +1,6 @@
 """Of pictures that somebody else registered, page, card and croissant.json claim only what the files show."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from twinlens.calibrate import Box
 from twinlens.dataset import DeriveSettings, ImportSettings, PairedDataset, derive_dataset, import_dataset
+from twinlens.dataset.analysis import analyse
 from twinlens.errors import DatasetError
 from twinlens.report.dataset_page import SCHEMA, SCHEMA_VERSION, write_dataset_report
+from twinlens.report.dataset_sheet import contact_sheet
 from twinlens.storage import read_artefact
 
 
@@ -66,3 +69,28 @@ def test_what_is_made_from_an_import_is_still_told_as_one(foreign: PairedDataset
     imported = PairedDataset(tmp_path / "less.h5").imported_from()
     assert imported is not None
     assert (imported.source.path, imported.format, imported.exported_from) == ("pictures", "folders", "")
+
+
+def test_the_page_of_a_colour_dataset_shows_colour_and_counts_channels(tmp_path: Path) -> None:
+    red = np.zeros((64, 64, 3), np.uint8)
+    for k in range(6):
+        rng = np.random.default_rng(k)
+        red[..., 2] = rng.integers(100, 200, (64, 64))
+        for side, pixels in (("sharp", red), ("blur", red // 2)):
+            path = tmp_path / "red" / side / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(path), pixels)
+    settings = ImportSettings(
+        format="folders", input="blur/{name}.png", target="sharp/{name}.png", find_duplicates=False
+    )
+    import_dataset(tmp_path / "red", tmp_path / "red.h5", settings=settings)
+    dataset = PairedDataset(tmp_path / "red.h5")
+    write_dataset_report(dataset, tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "3, RGB" in page
+    assert "pairs of RGB pictures" in (tmp_path / "report" / "README.md").read_text()
+    sheet = contact_sheet(dataset, analyse(dataset))
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(sheet[0].target.source.partition(",")[2]), np.uint8), -1)
+    blue, green, red_level = shown.reshape(-1, 3).mean(0)
+    assert red_level > 130
+    assert max(blue, green) < 40

@@ -14,12 +14,12 @@ import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
 from twinlens.dataset.batches import Batch, as_batch
-from twinlens.dataset.exchange.pictures import as_mono, decoded
+from twinlens.dataset.exchange.pictures import decoded, in_channels
 from twinlens.dataset.exchange.webdataset import samples, shards_of
 from twinlens.dataset.patches import Crop, valid_place
 from twinlens.dataset.schema import SplitName
 from twinlens.errors import DatasetError, FormatError
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 from twinlens.settings import Settings
 
 
@@ -28,8 +28,8 @@ class ShardPair:
     """One decoded pair of a shard."""
 
     key: str
-    input: Mono
-    target: Mono
+    input: Picture
+    target: Picture
     mask: Mask
     bit_depth: int
     index: int
@@ -81,7 +81,7 @@ class ShardCrops(IterableDataset[Crop]):
         if first is None:
             raise FormatError(f"{self.shards[0]} holds no pair", hint="export the dataset again")
         self.bit_depth = first.bit_depth
-        self.shape_hw = first.input.shape
+        self.shape_hw = first.mask.shape
         height, width = self.shape_hw
         if draw.crop_px > min(self.shape_hw):
             raise DatasetError(
@@ -135,13 +135,15 @@ def pairs_of(shard: Path) -> Iterator[ShardPair]:
                 hint="write shards with: twinlens export DATASET.h5 --to webdataset -o FOLDER",
             )
         facts = _facts(members.get("json", b"{}"), where)
-        first, second = (
-            as_mono(decoded(members[name], where=where), colour="refuse", where=where)
-            >> facts.get("shift_bits", 0)
-            for name in ("input.png", "target.png")
-        )
+        read = decoded(members["input.png"], where=where), decoded(members["target.png"], where=where)
+        colour = in_channels(read, colour="rgb" if facts.get("channels") == 3 else "keep")
+        first, second = (picture >> facts.get("shift_bits", 0) for picture in colour)
+        if first.shape != second.shape:
+            raise FormatError(
+                f"the input of {where} is {first.shape}, its target {second.shape}", hint="write the shard again"
+            )
         has_mask = "mask.png" in members
-        mask = decoded(members["mask.png"], where=where) != 0 if has_mask else np.ones(first.shape, np.bool_)
+        mask = decoded(members["mask.png"], where=where) != 0 if has_mask else np.ones(first.shape[:2], np.bool_)
         bit_depth = int(facts.get("bit_depth", 8 * first.dtype.itemsize))
         yield ShardPair(key, first, second, mask, bit_depth, int(facts.get("index", -1)))
 
@@ -160,7 +162,7 @@ def _crop(pair: ShardPair, crop_px: int, rng: np.random.Generator) -> Crop:
     def mask_at(top: int, left: int) -> Mask:
         return pair.mask[top : top + crop_px, left : left + crop_px]
 
-    top, left, mask = valid_place(mask_at, pair.input.shape, crop_px=crop_px, rng=rng)
+    top, left, mask = valid_place(mask_at, pair.mask.shape, crop_px=crop_px, rng=rng)
     window = np.s_[top : top + crop_px, left : left + crop_px]
     return Crop(pair.input[window].copy(), pair.target[window].copy(), mask.copy(), pair.index, top, left)
 

@@ -169,6 +169,7 @@ def show_dataset(out: Path, report: DatasetReport) -> None:
         {
             "pairs": f"{report.pairs}, {sum(count.pairs for count in report.rejects)} left out",
             "size": f"{report.shape_hw[1]}x{report.shape_hw[0]} px, {report.bit_depth} bit, {report.layout}",
+            **({"channels": "3, RGB"} if report.channels == 3 else {}),
             **{count.split: f"{count.pairs} pairs of {count.scenes} scenes" for count in report.splits},
             "groups": f"{report.groups} of {report.scenes} scenes",
             **({"warning": "groups are divided: scores flatter"} if report.is_leaky else {}),

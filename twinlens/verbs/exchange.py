@@ -141,6 +141,7 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
 @pairs_of("--blur", type=click.Choice(["blur", "blur_gamma"]), default=None, help="Which of GOPRO_Large's.")
 @pixels_of("--bit-depth", type=click.IntRange(9, 16), help="Of 16-bit pictures; an export's own, else 16.")
 @pixels_of("--mono", is_flag=True, help="Turn colour into Rec. 601 luma.")
+@pixels_of("--rgb", is_flag=True, help="Keep three channels even where all are equal; grey gets three.")
 @pixels_of("--channel", type=click.Choice(["r", "g", "b"]), help="Take one channel of colour.")
 @pixels_of("--crop-to-common", is_flag=True, help="Cut different sizes to the middle they share.")
 @splits_of("--scene-pattern", default="", metavar="REGEX", help="Finds the scene in SPLIT/NAME: its first group.")
@@ -177,12 +178,15 @@ def import_(
     blur: Any,
     bit_depth: int | None,
     mono: bool,
+    rgb: bool,
     channel: Any,
     overwrite: bool,
     json: bool,
     **options: Any,
 ) -> None:
     """Make a dataset of pairs in SOURCE that somebody else registered.
+
+    Colour stays (h, w, 3) RGB unless --mono or --channel is given; grey in three equal channels becomes grey.
 
     Pairs are matched by name; a picture without a partner is an error. Splits of SOURCE are kept by whole scenes,
     and one it lacks is taken from train. A scene is what --scene-pattern finds, else a folder, else one picture:
@@ -192,14 +196,14 @@ def import_(
     from twinlens.dataset.exchange.import_settings import ImportSettings
     from twinlens.dataset.exchange.importing import import_dataset
 
-    if mono and channel:
-        raise click.BadParameter("luma and one channel exclude each other", param_hint="--mono, --channel")
+    if bool(mono) + bool(rgb) + bool(channel) > 1:
+        raise click.BadParameter("they exclude each other", param_hint="--mono, --rgb, --channel")
     settings = ImportSettings(
         lists=tuple(_split_and_file(text) for text in lists),
         columns=tuple(name.strip() for name in columns.split(",")),
         blur=blur or "",
         bit_depth=bit_depth or 0,
-        colour="luma" if mono else channel or "refuse",
+        colour="luma" if mono else "rgb" if rgb else channel or "keep",
         **options,
     )
     with console.bar("importing") as bar:

@@ -87,7 +87,7 @@ def test_a_scene_pattern_that_finds_nothing_is_an_error(gopro: Path, refused: Re
         ImportSettings(format="gopro", scene_pattern="(")
 
 
-def test_colour_is_refused_until_somebody_says_what_becomes_of_it(
+def test_a_coloured_picture_of_a_grey_pair_is_refused_until_somebody_says_what_becomes_of_it(
     gopro: Path, picture: Noise, save: Save, imported: Import, refused: Refuse
 ) -> None:
     colour = picture(99, (24, 32, 3))
@@ -98,6 +98,10 @@ def test_colour_is_refused_until_somebody_says_what_becomes_of_it(
     (pair,) = [pair for pair in luma if pair.scene == "train/000"]
     wanted = np.rint(0.299 * colour[..., 0] + 0.587 * colour[..., 1] + 0.114 * colour[..., 2])
     assert np.abs(pair.input - wanted).max() <= 1e-9
+    rgb = imported(gopro, format="gopro", colour="rgb")
+    (pair,) = [pair for pair in rgb if pair.scene == "train/000"]
+    np.testing.assert_array_equal(pair.input, colour)
+    assert (pair.target[..., :1] == pair.target).all()
     green = imported(gopro, format="gopro", colour="g")
     (pair,) = [pair for pair in green if pair.scene == "train/000"]
     np.testing.assert_array_equal(pair.input, colour[..., 1])

@@ -129,7 +129,7 @@ def _pieces(name: str, entry: Entry, where: dict[str, Any], settings: ExportSett
     if not settings.patch_px or split != "train":
         yield _piece(name, frames, facts, is_rgb=settings.rgb)
         return
-    height, width = entry.input.shape
+    height, width = entry.input.shape[:2]
     for top in _places(height, settings):
         for left in _places(width, settings):
             window = np.s_[top : top + settings.patch_px, left : left + settings.patch_px]
@@ -143,7 +143,7 @@ def _pieces(name: str, entry: Entry, where: dict[str, Any], settings: ExportSett
 
 def _piece(name: str, frames: tuple[Any, ...], facts: dict[str, Any], *, is_rgb: bool) -> Piece:
     bright = [frame << facts["shift_bits"] for frame in frames[:2]]
-    first, second = (grey_as_rgb(frame) if is_rgb else frame for frame in bright)
+    first, second = (grey_as_rgb(frame) if is_rgb and frame.ndim == 2 else frame for frame in bright)
     return Piece(name=name, split=facts["split"], input=first, target=second, mask=frames[2], facts=facts)
 
 

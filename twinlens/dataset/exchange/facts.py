@@ -13,7 +13,7 @@ from twinlens.dataset.identity import pair_id
 from twinlens.dataset.measure import entry_of, measured
 from twinlens.dataset.schema import PAIR_ROW
 from twinlens.errors import FormatError
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 
 LEFT_OUT = {"group_id", "mirror_state", "phash_in", "phash_tg", "xxh_in", "xxh_tg", "pair_hash"}
 """Columns that number other tables, or are computed again from the pixels and tell a reader nothing."""
@@ -42,10 +42,11 @@ def facts_of(entry: Entry) -> dict[str, Any]:
         "mirror_state": entry.mirror_state,
         "b_from_a": _plain(entry.b_from_a.tolist()),
         "photometric": list(entry.photometric),
+        **({"channels": 3} if entry.input.ndim == 3 else {}),
     }
 
 
-def known_entry(facts: Mapping[str, Any], frames: tuple[Mono, Mono, Mask], *, scene: str) -> Entry:
+def known_entry(facts: Mapping[str, Any], frames: tuple[Picture, Picture, Mask], *, scene: str) -> Entry:
     """The entry that `facts_of` described, with these pixels.
 
     Raises:
@@ -77,7 +78,7 @@ def known_entry(facts: Mapping[str, Any], frames: tuple[Mono, Mono, Mask], *, sc
 
 
 def foreign_entry(
-    frames: tuple[Mono, Mono, Mask], *, bit_depth: int, scene: str, session_id: str, trigger_index: int
+    frames: tuple[Picture, Picture, Mask], *, bit_depth: int, scene: str, session_id: str, trigger_index: int
 ) -> Entry:
     """A pair of which only pixels and scene are known: registered by somebody else, figures unknown.
 

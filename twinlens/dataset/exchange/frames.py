@@ -1,4 +1,4 @@
-"""The frames of an import: one size, one channel, one bit depth, whatever the source's pictures are."""
+"""The frames of an import: one size, grey or RGB, one bit depth, whatever the source's pictures are."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import numpy as np
 from twinlens.dataset.exchange.found import FoundPair, PictureSource
 from twinlens.dataset.exchange.import_settings import ImportSettings
 from twinlens.dataset.exchange.manifest import Manifest
-from twinlens.dataset.exchange.pictures import Colour, as_mono, centre_crop
+from twinlens.dataset.exchange.pictures import Colour, centre_crop, in_channels
 from twinlens.errors import DatasetError, FormatError
-from twinlens.pixels import Mask, Mono
+from twinlens.pixels import Mask, Picture
 
 DEEPEST = 16
 
@@ -53,13 +53,23 @@ def common_shape_hw(found: Sequence[FoundPair], *, is_cropped: bool) -> tuple[in
     return min(height for height, _ in sizes), min(width for _, width in sizes)
 
 
-def frames_of(pair: FoundPair, rule: FrameRule) -> tuple[Mono, Mono, Mask]:
+def frames_of(pair: FoundPair, rule: FrameRule) -> tuple[Picture, Picture, Mask]:
     """Input, target and mask of one pair, read now.
 
     Raises:
-        FormatError: a picture is in colour, brighter than its bit depth allows, or the two differ in type.
+        FormatError: one picture is in colour and the other is not, one is brighter than its bit depth allows, or
+            the two differ in type.
     """
-    first, second = (_mono(side, rule) for side in (pair.input, pair.target))
+    pictures = pair.input.read(), pair.target.read()
+    is_colour = rule.colour == "keep" and pair.facts.get("channels") == 3
+    one, other = in_channels(pictures, colour="rgb" if is_colour else rule.colour)
+    first, second = (_frame(p, side, rule) for p, side in ((one, pair.input), (other, pair.target)))
+    if first.shape != second.shape:
+        coloured, grey = (pair.input, pair.target) if first.ndim == 3 else (pair.target, pair.input)
+        raise FormatError(
+            f"{coloured.where} is in colour, {grey.where} is not",
+            hint="make both grey with --mono (Rec. 601 luma) or --channel r, g or b, or keep colour with --rgb",
+        )
     if first.dtype != second.dtype:
         raise FormatError(
             f"{pair.input.where} is {first.dtype}, {pair.target.where} is {second.dtype}",
@@ -75,13 +85,12 @@ def frames_of(pair: FoundPair, rule: FrameRule) -> tuple[Mono, Mono, Mask]:
     return first, second, cast("Mask", centre_crop(mask, rule.shape_hw) != 0)
 
 
-def _mono(side: PictureSource, rule: FrameRule) -> Mono:
-    seen = as_mono(side.read(), colour=rule.colour, where=side.where)
-    picture = cast("Mono", seen >> rule.shift_bits)
+def _frame(seen: Picture, side: PictureSource, rule: FrameRule) -> Picture:
+    picture = cast("Picture", seen >> rule.shift_bits)
     brightest = int(picture.max(initial=0))
     if picture.dtype == np.uint16 and brightest >= 2**rule.bit_depth:
         raise FormatError(
             f"{side.where} has a grey level of {brightest}, beyond {rule.bit_depth} bit",
             hint="say how deep 16-bit pictures are with --bit-depth",
         )
-    return cast("Mono", np.ascontiguousarray(centre_crop(picture, rule.shape_hw)))
+    return cast("Picture", np.ascontiguousarray(centre_crop(picture, rule.shape_hw)))

@@ -41,7 +41,9 @@ def import_recipe(
     is_restored = (
         manifest is not None and not manifest.patch_px and not settings.split_again and not settings.scene_pattern
     )
-    is_same = is_restored and manifest is not None and not manifest.left_out
+    channels_of = [pair.facts.get("channels", 1) for pair in found]
+    kept_channels = {"keep": channels_of, "rgb": [3] * len(found)}.get(settings.colour, [1] * len(found))
+    is_same = is_restored and manifest is not None and not manifest.left_out and channels_of == kept_channels
     texts = manifest.texts if manifest is not None else {}
     version = manifest.version if manifest is not None else "1.0.0"
     parent = manifest.parent if manifest is not None else ""

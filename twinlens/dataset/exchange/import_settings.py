@@ -38,7 +38,7 @@ class ImportSettings(Settings):
     """hdf5: name of the dataset with the scene of every row."""
     bit_depth: int = 0
     """Of 16-bit pictures; 0 = what an export of ours tells, else 16."""
-    colour: Colour = "refuse"
+    colour: Colour = "keep"
     """What becomes of colour pictures."""
     crop_to_common: bool = False
     """Cut pictures of different sizes to the middle that all have."""

@@ -1,4 +1,4 @@
-"""Pictures as bytes and back: lossless PNG out; PNG, TIFF, JPEG and BMP in; colour to one channel where asked."""
+"""Pictures as bytes and back: lossless PNG out; PNG, TIFF, JPEG and BMP in; one channel or three as asked."""
 
 from io import BufferedIOBase
 from typing import IO, Literal, cast
@@ -7,15 +7,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from twinlens.dataset.luma import luma
 from twinlens.errors import FormatError
 from twinlens.pixels import Mask, Mono, Picture
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp"}
 PNG_LEVEL = 1
 """Noise does not compress: level 9 takes many times as long for a few percent."""
-Colour = Literal["refuse", "luma", "r", "g", "b"]
-"""What becomes of colour: an error, Rec. 601 luma (0.299 R + 0.587 G + 0.114 B, rounded), or one channel."""
-REC_601 = np.array([0.299, 0.587, 0.114])
+Colour = Literal["keep", "rgb", "luma", "r", "g", "b"]
+"""What becomes of colour: it stays, as grey where all channels agree; three channels even there; Rec. 601 luma
+(0.299 R + 0.587 G + 0.114 B, rounded); or one channel."""
 
 
 def png(picture: Picture | Mask) -> bytes:
@@ -58,25 +59,28 @@ def picture_size(file: BufferedIOBase, *, where: str) -> tuple[int, int]:
         raise FormatError(f"{where} is no picture: {cause}", hint="remove it, or save it again") from cause
 
 
-def as_mono(picture: Picture, *, colour: Colour, where: str) -> Mono:
-    """One channel: the one there is, the one that all three agree on, or what `colour` makes of them.
+def in_channels(pictures: tuple[Picture, Picture], *, colour: Colour) -> tuple[Picture, Picture]:
+    """Input and target in the channels that `colour` asks for; kept, a pair is grey where both of it are."""
+    if colour == "keep" and not all(is_grey(picture) for picture in pictures):
+        return pictures
+    first, second = (_in_channels(picture, colour) for picture in pictures)
+    return first, second
 
-    Raises:
-        FormatError: the picture is in colour, and nothing was said about it.
-    """
+
+def is_grey(picture: Picture) -> bool:
+    """Whether it has one channel, or three that agree everywhere."""
+    return picture.ndim == 2 or bool((picture[..., :1] == picture[..., 1:]).all())
+
+
+def _in_channels(picture: Picture, colour: Colour) -> Picture:
+    if colour == "rgb":
+        return grey_as_rgb(picture) if picture.ndim == 2 else picture
     if picture.ndim == 2:
         return picture
-    red, green, blue = (picture[..., k] for k in range(3))
-    if np.array_equal(red, green) and np.array_equal(green, blue):
-        return cast("Mono", np.ascontiguousarray(red))
-    if colour == "refuse":
-        raise FormatError(
-            f"{where} is in colour; datasets hold one channel",
-            hint="convert it with --mono (Rec. 601 luma), or take one with --channel r, g or b",
-        )
-    if colour == "luma":
-        return cast("Mono", np.rint(picture @ REC_601).astype(picture.dtype))
-    return cast("Mono", np.ascontiguousarray(picture[..., "rgb".index(colour)]))
+    if colour == "luma" and not is_grey(picture):
+        return luma(picture)
+    channel = "rgb".index(colour) if colour in ("r", "g", "b") else 0
+    return cast("Picture", np.ascontiguousarray(picture[..., channel]))
 
 
 def grey_as_rgb(picture: Mono) -> Picture:

@@ -87,7 +87,7 @@ class ZarrRow:
     def read(self) -> Picture:
         """(h, w) or (h, w, 3)."""
         frame: Picture = np.asarray(self.array[self.row])
-        return frame
+        return frame[..., 0] if frame.ndim == 3 and frame.shape[2] == 1 else frame
 
 
 def find_zarr(source: Path) -> list[FoundPair]:
@@ -121,10 +121,11 @@ def _pairs(path: Path, split: SplitName, arrays: dict[str, Any], names: list[str
     if not arrays:
         return []
     shapes = {side: array.shape[:3] for side, array in arrays.items()}
-    if not {"input", "target"} <= set(arrays) or len(set(shapes.values())) != 1:
+    is_picture = all(array.shape[3:] in ((), (1,), (3,)) for array in arrays.values())
+    if not {"input", "target"} <= set(arrays) or len(set(shapes.values())) != 1 or not is_picture:
         raise FormatError(
-            f"{path} holds {', '.join(f'{side} {shape}' for side, shape in shapes.items())}; "
-            "input and target of one shape are needed",
+            f"{path} holds {', '.join(f'{side} {array.shape}' for side, array in arrays.items())}; "
+            "input and target of one shape, (n, h, w) or (n, h, w, 3), are needed",
             hint="write it again",
         )
     types = [arrays[side].dtype for side in ("input", "target")]
