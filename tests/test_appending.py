@@ -3,12 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from small_rig import identity_calibration, write_session
 
 from twinlens.building import append_sessions, build_from_sessions
-from twinlens.dataset import DatasetSettings, PairedDataset, SplitSettings
+from twinlens.dataset import DatasetSettings, ImportSettings, PairedDataset, SplitSettings, import_dataset
 from twinlens.errors import DatasetError
 
 SETTINGS = DatasetSettings(find_duplicates=False)
@@ -91,6 +92,20 @@ def test_a_session_is_appended_once_and_by_its_own_rig(tmp_path: Path) -> None:
     anybodys = identity_calibration(tmp_path / "anybodys.json")
     with pytest.raises(DatasetError, match="session_other was recorded by Z and B"):
         append_sessions(parent, [other], anybodys, tmp_path / "e.h5", settings=SETTINGS)
+
+
+def test_a_session_is_not_appended_to_pictures_in_colour(tmp_path: Path, calibration_file: Path) -> None:
+    for k in range(6):
+        for side in ("input", "target"):
+            pixels = np.random.default_rng(k).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+            (tmp_path / "src" / "train" / side).mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(tmp_path / "src" / "train" / side / f"{k}.png"), pixels)
+    import_dataset(tmp_path / "src", tmp_path / "d.h5", settings=ImportSettings(format="gopro"))
+    new = write_session(tmp_path / "new", pairs_per_scene=2)
+    with pytest.raises(DatasetError, match=r"session_new is monochrome, .*d.h5 in colour"):
+        append_sessions(
+            PairedDataset(tmp_path / "d.h5"), [new], calibration_file, tmp_path / "e.h5", settings=SETTINGS
+        )
 
 
 def test_the_same_command_with_another_parent_is_not_taken_for_done(

@@ -238,6 +238,10 @@ def _require_parents_rig(parent: PairedDataset, session: Session) -> None:
             f"{session.id} holds {session.manifest.bit_depth} bit, {parent.path} {parent.bit_depth} bit",
             hint="build it as a dataset of its own",
         )
+    if parent.channels != 1:
+        raise DatasetError(
+            f"{session.id} is monochrome, {parent.path} in colour", hint="build it as a dataset of its own"
+        )
     cameras = json.loads(parent.provenance().calibration_json).get("cameras")
     if cameras is not None and (cameras["a"], cameras["b"]) != serials_of(session):
         raise DatasetError(
