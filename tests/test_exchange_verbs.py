@@ -7,14 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from small_pairs import make_pairs
 
-from twinlens.calibrate.align import AlignedPair, Passport
 from twinlens.cli import run
 from twinlens.dataset import PairedDataset, build_dataset
-
-PASSPORT = Passport(
-    residual_px=0.1, ncc=0.9, gain=1.0, offset=0.0, kernel_sigma_px=1.0, overlap=1.0, saturated_fraction=0.0
-)
 
 
 @pytest.fixture(autouse=True)
@@ -25,28 +21,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> PairedDataset:
-    frames = np.random.default_rng(0).integers(0, 255, (6, 2, 24, 32), np.uint8)
-    build_dataset(
-        (
-            AlignedPair(
-                input=first,
-                target=second,
-                mask=np.ones((24, 32), np.bool_),
-                bit_depth=8,
-                scene=f"scene-{k // 2}",
-                session_id="s",
-                trigger_index=k,
-                mirror_state="flat",
-                skew_ns=0,
-                exposure_us=100.0,
-                gain_db=0.0,
-                b_from_a=np.eye(3),
-                passport=PASSPORT,
-            )
-            for k, (first, second) in enumerate(frames)
-        ),
-        tmp_path / "d.h5",
-    )
+    build_dataset(make_pairs(6, shape_hw=(24, 32)), tmp_path / "d.h5")
     return PairedDataset(tmp_path / "d.h5")
 
 

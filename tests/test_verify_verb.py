@@ -6,8 +6,10 @@ from pathlib import Path
 
 import h5py
 import pytest
+from small_pairs import make_pairs
 
 from twinlens.cli import run
+from twinlens.dataset import DatasetSettings, build_dataset
 from twinlens.dataset.schema import LIBVER
 from twinlens.storage import write_artefact
 
@@ -20,40 +22,7 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """Ten pairs of noise."""
-    import numpy as np
-
-    from twinlens.calibrate.align import AlignedPair, Passport
-    from twinlens.dataset import DatasetSettings, build_dataset
-
-    passport = Passport(
-        residual_px=0.03,
-        residual_p95_px=0.07,
-        ncc=0.99,
-        gain=0.9,
-        offset=2.0,
-        kernel_sigma_px=1.1,
-        overlap=0.98,
-        saturated_fraction=0.01,
-    )
-    rng = np.random.default_rng(0)
-    pairs = (
-        AlignedPair(
-            input=rng.integers(0, 255, (24, 32)).astype(np.uint8),
-            target=rng.integers(0, 255, (24, 32)).astype(np.uint8),
-            mask=np.ones((24, 32), np.bool_),
-            bit_depth=8,
-            scene=f"scene-{k // 2}",
-            session_id="session-1",
-            trigger_index=k,
-            mirror_state="flat",
-            skew_ns=0,
-            exposure_us=5000.0,
-            gain_db=0.0,
-            b_from_a=np.eye(3),
-            passport=passport,
-        )
-        for k in range(10)
-    )
+    pairs = make_pairs(10)
     path = tmp_path / "data" / "noise.h5"
     build_dataset(pairs, path, settings=DatasetSettings(find_duplicates=False))
     return path

@@ -90,7 +90,7 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from conftest import make_pairs
+from small_pairs import make_pairs
 from twinlens.dataset import build_dataset
 from twinlens.errors import DatasetError
 
@@ -110,7 +110,7 @@ except DatasetError as error:
 
 def start_child(out: Path, mode: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(out), mode],
+        [sys.executable, "-c", CHILD, str(Path(__file__).parents[1] / "capture"), str(out), mode],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

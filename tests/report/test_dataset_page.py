@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_pairs import make_pair
 
-from twinlens.calibrate.align import AlignedPair, Passport
+from twinlens.calibrate.align import AlignedPair
 from twinlens.cli import run
 from twinlens.dataset import DatasetSettings, PairedDataset, Provenance, Source, SplitSettings, build_dataset
 from twinlens.errors import DatasetError
@@ -22,36 +23,12 @@ GEBRU = ["Motivation", "Composition", "Collection", "Preprocessing", "Uses", "Di
 
 
 def pairs(count: int = 10) -> list[AlignedPair]:
-    passport = Passport(
-        residual_px=0.03,
-        residual_p95_px=0.07,
-        ncc=0.99,
-        gain=0.9,
-        offset=2.0,
-        kernel_sigma_px=1.1,
-        overlap=0.98,
-        saturated_fraction=0.01,
-    )
     made = []
     for k in range(count):
         target = np.random.default_rng(k).integers(0, 200, (40, 56)).astype(np.uint8)
-        made.append(
-            AlignedPair(
-                input=(target // 2).astype(np.uint8),
-                target=target,
-                mask=np.ones((40, 56), np.bool_),
-                bit_depth=8,
-                scene=f"scene <{k // 2}>",
-                session_id="session-1",
-                trigger_index=k,
-                mirror_state="coma | 0.5",
-                skew_ns=120,
-                exposure_us=5000.0,
-                gain_db=3.0,
-                b_from_a=np.eye(3),
-                passport=passport,
-            )
-        )
+        blurred, valid = (target // 2).astype(np.uint8), np.ones((40, 56), np.bool_)
+        names = {"scene": f"scene <{k // 2}>", "mirror_state": "coma | 0.5"}
+        made.append(make_pair(k, input=blurred, target=target, mask=valid, b_from_a=np.eye(3), **names))
     return made
 
 
