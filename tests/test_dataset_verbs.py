@@ -44,12 +44,12 @@ def test_a_dataset_is_tried_built_extended_split_and_checked(capsys: pytest.Capt
     assert sizes("street-v1.0.0.h5") == [8, 2, 2, 0]
     assert PairedDataset("street-v1.0.0.h5").contents.head["license"] == "CC-BY-4.0"
 
-    more = ["append", "street-v1.0.0.h5", "t", "-c", "calibration.json", "-o", "street-v1.1.0.h5", "--jobs", "1"]
+    more = ["append", "street-v1.0.0.h5", "t", "-c", "calibration.json", "--jobs", "1"]
     assert run(more) == 0
     assert sum(sizes("street-v1.1.0.h5")) == 16
 
     again = ["split", "street-v1.1.0.h5", "--scheme", "other", "--seed", "5", "--counts", "10,2,4"]
-    assert run([*again, "-o", "street-v1.2.0.h5", "--json"]) == 0
+    assert run([*again, "--json"]) == 0
     assert sizes("street-v1.2.0.h5", "other") == [10, 2, 4, 0]
     assert sizes("street-v1.2.0.h5") == sizes("street-v1.1.0.h5")
 

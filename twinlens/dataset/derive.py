@@ -132,6 +132,11 @@ def next_version(version: str, *, part: int) -> str:
     return ".".join(str(n) for n in (*numbers[:part], numbers[part] + 1, *([0] * (2 - part))))
 
 
+def next_file(parent: PairedDataset, *, part: int) -> Path:
+    """Where the next version of `parent` lies if nobody says otherwise: beside it, such as street-v1.3.0.h5."""
+    return parent.path.with_name(f"{parent.name}-v{next_version(parent.version, part=part)}.h5")
+
+
 def version_after(parent: str, out: Path, *, part: int, asked: str = "") -> str:
     """The version of a child: as asked for, else as its name says, else the least that tells what has changed.
 

@@ -28,11 +28,22 @@ calibration_file = click.option(
 _LAYOUTS = click.Choice(["contiguous", "tiles"])
 _LAYOUT_HELP = "contiguous is fastest from a local disk, tiles smallest and best over a network."
 
+next_out = click.option(
+    "-o", "--out", type=out_file, help="The new version to write.  [default: beside DATASET, by its version]"
+)
+
 
 @click.command(cls=SectionedCommand)
 @click.argument("sessions", nargs=-1, required=True, type=folder)
 @calibration_file
-@click.option("-o", "--out", type=out_file, required=True, help="File to write, such as NAME-v1.0.0.h5.")
+@click.option(
+    "-o",
+    "--out",
+    type=out_file,
+    default=Path("dataset-v1.0.0.h5"),
+    show_default=True,
+    help="File to write; its name tells name and version.",
+)
 @click.option("--layout", type=_LAYOUTS, default="contiguous", show_default=True, help=_LAYOUT_HELP)
 @click.option(
     "--grid",
@@ -100,12 +111,12 @@ def build(*, sessions: tuple[Path, ...], out: Path, dry_run: bool, json: bool, *
 @click.argument("dataset", type=existing)
 @click.argument("sessions", nargs=-1, required=True, type=folder)
 @calibration_file
-@click.option("-o", "--out", type=out_file, required=True, help="The new version to write.")
+@next_out
 @group_options
 @limit_options
 @run_options
 @as_json
-def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path, json: bool, **given: Any) -> None:
+def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path | None, json: bool, **given: Any) -> None:
     """Write a new version of DATASET with the pairs of SESSIONS too.
 
     What was in a split stays in it, so that nothing a network has trained on is ever tested on. New scenes are
@@ -114,10 +125,12 @@ def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path, json: bool, 
     from twinlens.building import append_sessions
     from twinlens.capture.session import Session
     from twinlens.dataset.build import DatasetSettings
+    from twinlens.dataset.derive import next_file
     from twinlens.dataset.paired import PairedDataset
 
     opened = [Session(path) for path in sessions]
     parent = PairedDataset(dataset)
+    out = out or next_file(parent, part=1)
     where, calibration = engine(given), given.pop("calibration")
     settings = DatasetSettings(
         splits=group_settings(given),
@@ -134,7 +147,7 @@ def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path, json: bool, 
 
 @click.command(cls=SectionedCommand)
 @click.argument("dataset", type=existing)
-@click.option("-o", "--out", type=out_file, required=True, help="The new version to write.")
+@next_out
 @click.option("--scene", "scenes", multiple=True, help="Keep this scene only; repeatable.")
 @click.option("--mirror-state", "mirror_states", multiple=True, help="Keep this mirror state only; repeatable.")
 @click.option(
@@ -145,34 +158,38 @@ def append(*, dataset: Path, sessions: tuple[Path, ...], out: Path, json: bool, 
 @split_options
 @limit_options
 @as_json
-def derive(*, dataset: Path, out: Path, json: bool, **given: Any) -> None:
+def derive(*, dataset: Path, out: Path | None, json: bool, **given: Any) -> None:
     """Write a new version of DATASET with fewer pairs, a crop, other splits or another layout."""
     from twinlens.calibrate import Box
-    from twinlens.dataset.derive import DeriveSettings, derive_dataset
+    from twinlens.dataset.derive import DeriveSettings, derive_dataset, next_file
     from twinlens.dataset.paired import PairedDataset
 
+    parent = PairedDataset(dataset)
+    out = out or next_file(parent, part=0)
     anew, crop, asked = given.pop("new_splits"), given.pop("crop"), chosen_split_options()
     if asked and not anew:
         raise click.UsageError(f"{asked[0]} draws splits, and every pair stays where it is without --new-splits")
     splits, gates = split_settings(given), limits(given, allow_coarse=True)
     box = None if crop is None else Box(crop[0], crop[1], crop[0] + crop[2], crop[1] + crop[3])
     settings = DeriveSettings(**given, crop=box, limits=gates, splits=splits if anew else None)
-    report = derive_dataset(PairedDataset(dataset), out, settings=settings)
+    report = derive_dataset(parent, out, settings=settings)
     console.report_json(report) if json else show_dataset(out, report)
 
 
 @click.command(cls=SectionedCommand)
 @click.argument("dataset", type=existing)
 @click.option("--scheme", required=True, help="Name of the split scheme.")
-@click.option("-o", "--out", type=out_file, required=True, help="The new version to write.")
+@next_out
 @split_options
 @as_json
-def split(*, dataset: Path, scheme: str, out: Path, json: bool, **given: Any) -> None:
+def split(*, dataset: Path, scheme: str, out: Path | None, json: bool, **given: Any) -> None:
     """Write a new version of DATASET with one more way to split it, beside those it has."""
-    from twinlens.dataset.derive import add_scheme
+    from twinlens.dataset.derive import add_scheme, next_file
     from twinlens.dataset.paired import PairedDataset
 
-    report = add_scheme(PairedDataset(dataset), out, name=scheme, splits=split_settings(given))
+    parent = PairedDataset(dataset)
+    out = out or next_file(parent, part=0 if scheme in parent.schemes else 1)
+    report = add_scheme(parent, out, name=scheme, splits=split_settings(given))
     if json:
         console.report_json(report)
         return
