@@ -100,6 +100,16 @@ def test_what_cannot_be_built_is_told_and_leaves_no_dataset(
 
 
 @pytest.mark.usefixtures("lab")
+def test_a_dry_run_counts_what_it_kept_though_it_cannot_be_split(capsys: pytest.CaptureFixture[str]) -> None:
+    assert build("--counts", "9,2,1", "--dry-run", "--json") == 1
+    told = capsys.readouterr()
+    tried = json.loads(told.out)
+    assert (tried["pairs"], tried["splits"]) == (12, [])
+    assert "nearest counts" in tried["split_problem"]
+    assert "nearest counts" in " ".join(told.err.replace("│", " ").split())
+
+
+@pytest.mark.usefixtures("lab")
 def test_a_folder_that_cannot_be_written_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     Path("blocked").write_text("a file where a folder should be")
     assert build(out="blocked/d.h5") == 1

@@ -122,15 +122,17 @@ def try_build(
         found = list(_gated(chain.from_iterable(map(read_part_rows, parts)), settings.limits))
     members = [entry.member for entry in found if isinstance(entry, Entry)]
     reasons = Counter(reject.reason for reject in found if isinstance(reject, Reject))
-    rows_of = divide(members, settings.splits).rows if members else {}
-    return DryRunReport(
-        pairs=len(members),
-        rejects=tuple(RejectCount(reason, count) for reason, count in reasons.most_common()),
-        splits=tuple(
-            SplitCount(part, len({members[row].scene for row in rows}), len(rows))
-            for part, rows in rows_of.items()
-        ),
+    rejects = tuple(RejectCount(reason, count) for reason, count in reasons.most_common())
+    if not members:
+        return DryRunReport(0, rejects, ())
+    try:
+        rows_of = divide(members, settings.splits).rows
+    except SplitLeakError as error:
+        return DryRunReport(len(members), rejects, (), f"{error.message}; {error.hint}")
+    splits = tuple(
+        SplitCount(part, len({members[row].scene for row in rows}), len(rows)) for part, rows in rows_of.items()
     )
+    return DryRunReport(len(members), rejects, splits)
 
 
 @contextmanager
