@@ -221,7 +221,7 @@ def _require_different(sessions: Sequence[Session]) -> None:
 
 
 def _require_new(parent: PairedDataset, wanted: Mapping[str, Mapping[int, Member]]) -> None:
-    known = {name.decode() for name in parent.contents.table["pair_id"].tolist()}
+    known = set(parent.contents.pair_ids)
     old = [member for pairs in wanted.values() for member in pairs.values() if member.pair_id in known]
     if old:
         first = old[0]

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -21,7 +21,7 @@ from twinlens.dataset.append import appended
 from twinlens.dataset.build import DatasetSettings, Recipe, assemble
 from twinlens.dataset.derive import entries_of
 from twinlens.dataset.entry import Entry
-from twinlens.dataset.limits import PassportLimits
+from twinlens.dataset.limits import gated
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.parts import read_part, read_part_rows
 from twinlens.dataset.schema import MirrorStateRecord, Provenance, Reject, Source
@@ -61,7 +61,7 @@ def build_from_sessions(
     recipe = _recipe(sessions, calibration_file, settings, todo)
     with _parts(todo, engine=engine, on_pair=on_pair) as parts:
         found = chain.from_iterable(map(read_part, parts))
-        return assemble(_gated(found, settings.limits), out, recipe, overwrite=overwrite)
+        return assemble(gated(found, settings.limits), out, recipe, overwrite=overwrite)
 
 
 def append_sessions(
@@ -86,7 +86,7 @@ def append_sessions(
         return _finished_before(out, todo)
     recipe = appended(dataset, _recipe(sessions, calibration_file, settings, todo), out)
     with _parts(todo, engine=engine, on_pair=on_pair) as parts:
-        new = _gated(chain.from_iterable(map(read_part, parts)), settings.limits)
+        new = gated(chain.from_iterable(map(read_part, parts)), settings.limits)
         return assemble(chain(entries_of(dataset), dataset.rejects, new), out, recipe)
 
 
@@ -119,7 +119,7 @@ def try_build(
     """
     todo = plan(sessions, calibration_file, out, settings=settings)
     with _parts(todo, engine=engine, on_pair=on_pair, keep=True) as parts:
-        found = list(_gated(chain.from_iterable(map(read_part_rows, parts)), settings.limits))
+        found = list(gated(chain.from_iterable(map(read_part_rows, parts)), settings.limits))
     members = [entry.member for entry in found if isinstance(entry, Entry)]
     reasons = Counter(reject.reason for reject in found if isinstance(reject, Reject))
     rejects = tuple(RejectCount(reason, count) for reason, count in reasons.most_common())
@@ -198,11 +198,6 @@ def _finished_before(out: Path, todo: BuildPlan) -> DatasetReport:
         with suppress(BlockingIOError), hold_folder(todo.work):  # held: somebody builds it anew
             shutil.rmtree(todo.work)
     return dataset.summary()
-
-
-def _gated(found: Iterable[Entry | Reject], limits: PassportLimits) -> Iterator[Entry | Reject]:
-    for one in found:
-        yield (limits.missed_by(one) or one) if isinstance(one, Entry) else one
 
 
 def _recipe(

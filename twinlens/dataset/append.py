@@ -1,11 +1,12 @@
 """More pairs for a dataset: the old ones stay in their split, and the new ones are divided by the same rule."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinlens.dataset.build import Division, Recipe
 from twinlens.dataset.derive import ancestry, inherited, ties, version_after, with_texts
@@ -33,13 +34,16 @@ def appended(parent: PairedDataset, recipe: Recipe, out: Path) -> Recipe:
             f"{parent.path} holds {'corrected' if parent.is_corrected else 'raw'} frames, the new ones are not",
             hint="calibrate the new sessions with, or without, dark and flat series like the old ones",
         )
-    rule, pins = _rule(parent, recipe.settings.splits), _pins(parent)
+    pins = _pins(parent)
+    rule = _rule(parent, recipe.settings.splits, pins)
 
     def division(members: Sequence[Member], duplicates: DuplicateReport) -> Division:
         kept = inherited(parent, members)
-        same = [*ties(kept.group_of), *((one.scene_a, one.scene_b) for one in duplicates.found)]
+        same = [*ties(kept.group_of), *duplicates.ties]
         found = divide(members, replace(rule, assignment={**rule.assignment, **pins}), same=same)
-        schemes = {**kept.schemes, DEFAULT_SCHEME: _joined(parent, members, drawn(found, rule))}
+        is_new = ~np.isin([member.pair_id for member in members], parent.contents.pair_ids)
+        joined = _joined(kept.schemes[DEFAULT_SCHEME], drawn(found, rule), is_new)
+        schemes = {**kept.schemes, DEFAULT_SCHEME: joined}
         return Division(schemes, found.group_of, rule.places)
 
     old, new = parent.provenance(), recipe.provenance
@@ -59,7 +63,7 @@ def appended(parent: PairedDataset, recipe: Recipe, out: Path) -> Recipe:
     return replace(recipe, settings=settings, provenance=provenance, divider=division)
 
 
-def _rule(parent: PairedDataset, asked: SplitSettings) -> SplitSettings:
+def _rule(parent: PairedDataset, asked: SplitSettings, pins: Mapping[str, str]) -> SplitSettings:
     """How the parent's default scheme was drawn, with what is asked for the new scenes."""
     default = parent.contents.schemes[DEFAULT_SCHEME]
     if asked.counts is not None or asked.leave_out_mirror_state:
@@ -72,7 +76,6 @@ def _rule(parent: PairedDataset, asked: SplitSettings) -> SplitSettings:
             f"{parent.path} divides groups, and nothing tells where more pairs of them belong",
             hint="build all sessions together instead",
         )
-    pins = _pins(parent)
     wrong = sorted(scene for scene, split in asked.assignment.items() if pins.get(scene, split) != split)
     if wrong:
         scene = wrong[0]
@@ -91,11 +94,8 @@ def _rule(parent: PairedDataset, asked: SplitSettings) -> SplitSettings:
     )
 
 
-def _joined(parent: PairedDataset, members: Sequence[Member], found: StoredScheme) -> StoredScheme:
-    """A newly drawn scheme in which the parent's pairs stay where they are."""
-    old = inherited(parent, members).schemes[DEFAULT_SCHEME]
-    known = {name.decode() for name in parent.contents.table["pair_id"].tolist()}
-    is_new = np.array([member.pair_id not in known for member in members])
+def _joined(old: StoredScheme, found: StoredScheme, is_new: NDArray[np.bool_]) -> StoredScheme:
+    """The newly drawn scheme `found` in which pairs that are not new stay where they are in `old`."""
     rows = {
         part: np.sort(
             np.concatenate([old.rows[part][~is_new[old.rows[part]]], found.rows[part][is_new[found.rows[part]]]])

@@ -3,7 +3,7 @@
 import json
 import platform
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from twinlens.dataset.duplicates import DuplicateReport, find_same_scenes
 from twinlens.dataset.entry import Entry
 from twinlens.dataset.groups import Member
 from twinlens.dataset.layout import LAYOUTS, Layout
-from twinlens.dataset.limits import PassportLimits
+from twinlens.dataset.limits import PassportLimits, gated
 from twinlens.dataset.measure import entry_of
 from twinlens.dataset.paired import PairedDataset
 from twinlens.dataset.schema import (
@@ -126,14 +126,7 @@ def build_dataset(
     """
     settings = settings or DatasetSettings()
     recipe = Recipe(settings=settings, provenance=provenance or Provenance(), corrections=corrections)
-    return assemble(sifted(pairs, settings.limits), out, recipe, overwrite=overwrite)
-
-
-def sifted(pairs: Iterable[AlignedPair], limits: PassportLimits) -> Iterator[Entry | Reject]:
-    """Every pair measured for storing, or why it is left out."""
-    for pair in pairs:
-        entry = entry_of(pair)
-        yield limits.missed_by(entry) or entry
+    return assemble(gated(map(entry_of, pairs), settings.limits), out, recipe, overwrite=overwrite)
 
 
 def assemble(
@@ -164,8 +157,7 @@ def divided_by_settings(members: Sequence[Member], duplicates: DuplicateReport, 
     Raises:
         SplitLeakError: there are too few groups.
     """
-    same = [(one.scene_a, one.scene_b) for one in duplicates.found]
-    scheme = divide(members, splits, same=same)
+    scheme = divide(members, splits, same=duplicates.ties)
     return Division({DEFAULT_SCHEME: drawn(scheme, splits)}, scheme.group_of, splits.places)
 
 
@@ -179,12 +171,7 @@ def _write(part: Path, found: Iterable[Entry | Reject], recipe: Recipe, *, out: 
         reserve_disk(file, 0)
         file.attrs["complete"] = np.uint8(0)
         writer = PairWriter(file, layout=settings.layout)
-        rejects = []
-        for one in found:
-            if isinstance(one, Entry):
-                writer.append(one)
-            else:
-                rejects.append(one)
+        rejects = writer.append_all(found)
         if not len(writer):
             raise _no_pairs(out, rejects)
         duplicates = _same_scenes(file, writer) if settings.find_duplicates else DuplicateReport((), 0, 0)

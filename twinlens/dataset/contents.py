@@ -31,6 +31,9 @@ from twinlens.dataset.tiled import Stack, find_stacks
 from twinlens.errors import CorruptError, FormatError, SplitLeakError
 from twinlens.storage import check_schema_version
 
+READ_ERRORS = (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What h5py raises where a file is damaged."""
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -82,6 +85,11 @@ class Contents:
     def part_of(self, row: int) -> str:
         """Where the default scheme puts a row: train, val, test or unused."""
         return PARTS[int(self.parts[row])]
+
+    @cached_property
+    def pair_ids(self) -> tuple[str, ...]:
+        """(n,) the name of every pair."""
+        return _texts(self.table["pair_id"])
 
     @cached_property
     def parts(self) -> NDArray[np.int8]:
@@ -150,7 +158,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         # Without a lock, many readers on a network disk do not meet errno 11 or 37.
         with h5py.File(path, "r", locking=False) as file:
             yield file
-    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as cause:
+    except READ_ERRORS as cause:
         raise CorruptError(
             f"{path} is damaged or cut short: {cause}", hint="copy it again, or build it again"
         ) from cause

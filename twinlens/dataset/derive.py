@@ -67,7 +67,7 @@ def derive_dataset(
 
     def division(members: Sequence[Member], duplicates: DuplicateReport) -> Division:
         kept = inherited(parent, members)
-        same = [*ties(kept.group_of), *((one.scene_a, one.scene_b) for one in duplicates.found)]
+        same = [*ties(kept.group_of), *duplicates.ties]
         if settings.splits is None:
             # Pictures that are alike only since they were cropped make one group; the file is refused if it leaks.
             return replace(kept, group_of=group_of_scenes(kept.group_of, places=kept.places, same=same))
@@ -252,7 +252,7 @@ def _require_known(parent: PairedDataset, settings: DeriveSettings) -> None:
 def inherited(parent: PairedDataset, members: Sequence[Member]) -> Division:
     """Every scheme of `parent`, as far as its pairs are among `members`; other pairs are unused."""
     contents = parent.contents
-    row_of = {name.decode(): row for row, name in enumerate(contents.table["pair_id"].tolist())}
+    row_of = {name: row for row, name in enumerate(contents.pair_ids)}
     old_rows = [row_of.get(member.pair_id) for member in members]
     schemes = {}
     for name, scheme in contents.schemes.items():

@@ -69,6 +69,11 @@ class DuplicateReport:
     skipped: int
     """Pairs of scenes that only hashes were compared of, for `max_comparisons` was reached."""
 
+    @property
+    def ties(self) -> list[tuple[str, str]]:
+        """Every two scenes that are one."""
+        return [(same.scene_a, same.scene_b) for same in self.found]
+
 
 def phash(pixels: Picture) -> int:
     """The 64-bit perceptual hash of a picture; 0 for one without any structure, or of less than 32 px a side.

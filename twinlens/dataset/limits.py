@@ -1,6 +1,7 @@
 """The gates: what a pair's passport must show before the pair enters a dataset."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,12 @@ class PassportLimits(Settings):
             if maximum is not None and not value <= maximum:
                 return _reject(entry, name, _told(name, value, unit, f"at most {maximum:g}"))
         return None
+
+
+def gated(found: Iterable[Entry | Reject], limits: PassportLimits) -> Iterator[Entry | Reject]:
+    """What is found, with a reject in the place of every entry that misses a limit."""
+    for one in found:
+        yield (limits.missed_by(one) or one) if isinstance(one, Entry) else one
 
 
 def _told(name: str, value: float, unit: str, wanted: str) -> str:

@@ -33,15 +33,10 @@ def write_part(found: Iterable[Entry | Reject], path: Path) -> PartReport:
     Raises:
         OSError: the disk is full or cannot be written.
     """
-    rejects = []
     with sealed(path) as part, h5py.File(part, "w", libver=LIBVER) as file:
         reserve_disk(file, 0)
         writer = PairWriter(file)
-        for one in found:
-            if isinstance(one, Entry):
-                writer.append(one)
-            else:
-                rejects.append(one)
+        rejects = writer.append_all(found)
         writer.write_groups({member.scene: member.scene for member in writer.members}, {})
         writer.write_mirror_states(())
         writer.write_rejects(rejects)

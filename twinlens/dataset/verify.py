@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from twinlens.dataset.contents import opened
+from twinlens.dataset.contents import READ_ERRORS, opened
 from twinlens.dataset.duplicates import phash
 from twinlens.dataset.heaps import unreadable, uses_heaps
 from twinlens.dataset.identity import content_hash, pair_hash, pair_id
@@ -28,8 +28,6 @@ from twinlens.dataset.text import text_of
 from twinlens.errors import CorruptError, FormatError
 from twinlens.storage import check_schema_version
 
-READ_ERRORS = (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
-"""What h5py raises where a file is damaged."""
 OTHER_ROUNDING_BITS = 4
 """By which a perceptual hash may differ where another release of OpenCV rounded."""
 

@@ -1,6 +1,6 @@
 """The growing part of a `twinlens.pairs` file: pairs are appended one by one, and one is in memory at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import h5py
 import numpy as np
@@ -45,6 +45,20 @@ class PairWriter:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def append_all(self, found: Iterable[Entry | Reject]) -> list[Reject]:
+        """Store every entry as it comes; the rejects among them.
+
+        Raises:
+            DatasetError: as `append`.
+        """
+        rejects = []
+        for one in found:
+            if isinstance(one, Entry):
+                self.append(one)
+            else:
+                rejects.append(one)
+        return rejects
 
     def append(self, entry: Entry) -> None:
         """Store one pair.
