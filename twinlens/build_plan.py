@@ -8,14 +8,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from twinlens import __version__
 from twinlens.calibrate import Box, Calibrations, Grid, PairIdentity, align_pair, valid_box
 from twinlens.capture.corrected import corrected
-from twinlens.capture.session import MANIFEST, Session
+from twinlens.capture.session import MANIFEST, Session, SessionPairs
 from twinlens.dataset.build import DatasetSettings
 from twinlens.dataset.entry import Entry
 from twinlens.dataset.groups import Member
@@ -53,12 +53,17 @@ class BuildPlan:
     """Everything that is to be done, and what it was planned from."""
 
     tasks: tuple[BuildTask, ...]
-    work: Path
-    """Hidden folder beside the dataset."""
+    out: Path
+    """The dataset to write."""
     digest: str
     """Of tasks, settings and parent."""
     members: tuple[Member, ...]
     """The pairs there are to align."""
+
+    @property
+    def work(self) -> Path:
+        """Hidden folder beside the dataset, where parts lie until that is sealed."""
+        return _work_beside(self.out)
 
 
 def plan(
@@ -92,33 +97,37 @@ def plan(
         _require_new(parent, wanted)
         _require_parents_rig(parent, sessions[0])
         box = _like_parent(box, parent)
-    work = out.with_name(f".{out.name}.building")
     frame_bytes = box.shape_hw[0] * box.shape_hw[1] * (1 if sessions[0].manifest.bit_depth <= 8 else 2)
     per_task = min(MOST_PAIRS, max(1, TASK_BYTES // (3 * frame_bytes)))
+    work, calibrated_by = _work_beside(out).absolute(), sha256_of(calibration_file)
     tasks: list[BuildTask] = []
     for session in sorted(sessions, key=lambda one: one.id):
+        told = [PART_VERSION, __version__, calibrated_by, _told_of(session), asdict(box), settings.grid]
         positions = list(wanted[session.id])
         for start in range(0, len(positions), per_task):
-            task = BuildTask(
-                session=session.folder.absolute(),
-                pairs=tuple(positions[start : start + per_task]),
-                calibration=calibration_file.absolute(),
-                box=box,
-                grid=settings.grid,
-                part=work,
+            pairs = tuple(positions[start : start + per_task])
+            tasks.append(
+                BuildTask(
+                    session=session.folder.absolute(),
+                    pairs=pairs,
+                    calibration=calibration_file.absolute(),
+                    box=box,
+                    grid=settings.grid,
+                    part=work / f"{_digest([*told, pairs])}.h5",
+                )
             )
-            tasks.append(replace(task, part=work.absolute() / f"{_digest_of(task)}.h5"))
-    told = [[task.part.name for task in tasks], settings.as_dict(), parent.content_hash if parent else ""]
     return BuildPlan(
         tasks=tuple(tasks),
-        work=work,
-        digest=_digest(json.dumps(told, sort_keys=True, default=dict)),
+        out=out,
+        digest=_digest(
+            [[task.part.name for task in tasks], settings.as_dict(), parent.content_hash if parent else ""]
+        ),
         members=tuple(member for pairs in wanted.values() for member in pairs.values()),
     )
 
 
 def run(task: BuildTask) -> PartReport:
-    """Align the pairs of a task into its part; what was done before is not done again.
+    """Align the pairs of a task into its part.
 
     Raises:
         TwinlensError: the session or the calibration is gone or damaged.
@@ -129,8 +138,9 @@ def run(task: BuildTask) -> PartReport:
 
 def prepare(todo: BuildPlan, *, engine: Engine, on_pair: Callable[[int], None]) -> list[Path]:
     """Every part of a plan, in its order: those that are there already, and the others made now."""
+    wanted = {task.part.name for task in todo.tasks}
     for path in todo.work.glob("*.h5"):
-        if path.name not in {task.part.name for task in todo.tasks}:
+        if path.name not in wanted:
             path.unlink()
     missing = [task for task in todo.tasks if not task.part.exists()]
     done = len(todo.members) - sum(len(task.pairs) for task in missing)
@@ -141,17 +151,18 @@ def prepare(todo: BuildPlan, *, engine: Engine, on_pair: Callable[[int], None]) 
     return [task.part for task in todo.tasks]
 
 
+def _work_beside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.building")
+
+
 def _aligned(task: BuildTask) -> Iterator[Entry | Reject]:
-    session, calibrations = (
-        _opened(task.session, _stamp(task.session / MANIFEST)),
-        _calibrations(task.calibration, _stamp(task.calibration)),
-    )
-    pairs = session.pairs()
+    session_id, pairs = _pairs_of(task.session, _stamp(task.session / MANIFEST))
+    calibrations = _calibrations(task.calibration, _stamp(task.calibration))
     for position in task.pairs:
         pair = pairs[position]
         identity = PairIdentity(
             scene=pair.scene,
-            session_id=session.id,
+            session_id=session_id,
             trigger_index=pair.trigger_index,
             skew_ns=pair.skew_ns,
             exposure_us=pair.b.record.exposure_us,
@@ -164,7 +175,7 @@ def _aligned(task: BuildTask) -> Iterator[Entry | Reject]:
             yield entry_of(align_pair(a, b, calibration, box=task.box, identity=identity, grid=task.grid))
         except CalibrationError as error:
             yield Reject(
-                session_id=session.id,
+                session_id=session_id,
                 trigger_index=pair.trigger_index,
                 scene=pair.scene,
                 mirror_state=pair.mirror_state.label,
@@ -174,8 +185,10 @@ def _aligned(task: BuildTask) -> Iterator[Entry | Reject]:
 
 
 @lru_cache(maxsize=2)
-def _opened(folder: Path, stamp: int) -> Session:  # noqa: ARG001 - another stamp is another session
-    return Session(folder)
+def _pairs_of(folder: Path, stamp: int) -> tuple[str, SessionPairs]:  # noqa: ARG001 - another stamp is another session
+    """Id and pairs of a session, which the tasks of a process share."""
+    session = Session(folder)
+    return session.id, session.pairs()
 
 
 @lru_cache(maxsize=1)
@@ -187,18 +200,15 @@ def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _digest_of(task: BuildTask) -> str:
-    sources = [sha256_of(task.session / MANIFEST), sha256_of(task.calibration)]
-    frames = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _segments(task.session)]
-    values = [PART_VERSION, __version__, *sources, frames, task.pairs, asdict(task.box), task.grid]
-    return _digest(json.dumps(values))
+def _told_of(session: Session) -> list[object]:
+    """What a session holds, in short: another value where its account or a segment of its frames has changed."""
+    segments = sorted(path for role in ("a", "b") for path in (session.folder / role).glob("*.h5"))
+    states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in segments]
+    return [sha256_of(session.folder / MANIFEST), states]
 
 
-def _segments(session: Path) -> list[Path]:
-    return sorted(path for role in ("a", "b") for path in (session / role).glob("*.h5"))
-
-
-def _digest(text: str) -> str:
+def _digest(told: object) -> str:
+    text = json.dumps(told, sort_keys=True, default=dict)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -4,7 +4,6 @@ The limits of the gates are applied while assembling, so that other limits cost 
 """
 
 import json
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +29,7 @@ from twinlens.dataset.summary import DatasetReport, RejectCount, SplitCount
 from twinlens.engines import Engine, in_this_process
 from twinlens.errors import DatasetError, SplitLeakError, TwinlensError
 from twinlens.handover import sha256_of
-from twinlens.storage import hold_folder
+from twinlens.storage import hold_folder, parts_beside
 
 
 def build_from_sessions(
@@ -52,7 +51,7 @@ def build_from_sessions(
     """
     todo = plan(sessions, calibration_file, out, settings=settings)
     if out.exists() and not overwrite:
-        return _finished_before(out, todo)
+        return _finished_before(todo)
     # Before the slow part: a split that cannot work should say so at once. Counts need to know who is kept.
     if settings.splits.counts is None:
         divide(todo.members, settings.splits)
@@ -83,7 +82,7 @@ def append_sessions(
     """
     todo = plan(sessions, calibration_file, out, settings=settings, parent=dataset)
     if out.exists():
-        return _finished_before(out, todo)
+        return _finished_before(todo)
     recipe = appended(dataset, _recipe(sessions, calibration_file, settings, todo), out)
     with _parts(todo, engine=engine, on_pair=on_pair) as parts:
         new = gated(chain.from_iterable(map(read_part, parts)), settings.limits)
@@ -147,7 +146,8 @@ def _parts(
     try:
         todo.work.mkdir(parents=True, exist_ok=True)
         with hold_folder(todo.work):
-            _sweep(todo.work)
+            for abandoned in parts_beside(todo.out):
+                abandoned.unlink()  # by killed builds of the same file, while they put parts together
             yield prepare(todo, engine=engine, on_pair=on_pair)
             if not keep:
                 shutil.rmtree(todo.work)
@@ -167,14 +167,6 @@ def _parts(
         raise
 
 
-def _sweep(work: Path) -> None:
-    """Remove what killed builds of the same file left while they put parts together; `work` is held."""
-    abandoned = re.compile(rf"{re.escape(work.stem)}\.[0-9a-f]{{8}}\.part")
-    for path in work.parent.iterdir():
-        if abandoned.fullmatch(path.name):
-            path.unlink()
-
-
 def _require_enough(todo: BuildPlan, counts: tuple[int, int, int]) -> None:
     if sum(counts) > len(todo.members):
         raise SplitLeakError(
@@ -183,16 +175,17 @@ def _require_enough(todo: BuildPlan, counts: tuple[int, int, int]) -> None:
         )
 
 
-def _finished_before(out: Path, todo: BuildPlan) -> DatasetReport:
+def _finished_before(todo: BuildPlan) -> DatasetReport:
     """The report of the same build, where it has been done; any other file is in the way.
 
     Raises:
-        DatasetError: `out` is another dataset.
+        DatasetError: the file to write is another dataset.
     """
-    dataset = PairedDataset(out)
+    dataset = PairedDataset(todo.out)
     if json.loads(dataset.provenance().config_json).get("plan") != todo.digest:
         raise DatasetError(
-            f"{out} exists, and was built from something else", hint="choose another name, or pass --overwrite"
+            f"{todo.out} exists, and was built from something else",
+            hint="choose another name, or pass --overwrite",
         )
     if todo.work.exists():
         with suppress(BlockingIOError), hold_folder(todo.work):  # held: somebody builds it anew

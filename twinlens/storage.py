@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import uuid
@@ -18,11 +19,22 @@ from twinlens import __version__
 from twinlens.errors import TwinlensError
 
 
+def part_beside(path: Path) -> Path:
+    """A hidden name beside `path` for what is to become it, another one at every call."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+
+
+def parts_beside(path: Path) -> list[Path]:
+    """What writers of `path` have left beside it, killed ones and those still at work."""
+    left = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part")
+    return [part for part in path.parent.iterdir() if left.fullmatch(part.name)]
+
+
 @contextmanager
 def sealed(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; rename it to `path` on success, remove it on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = part_beside(path)
     try:
         yield part
         release_disk(part)

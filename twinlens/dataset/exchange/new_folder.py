@@ -1,15 +1,13 @@
 """Folders that appear whole or not at all."""
 
 import os
-import re
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from twinlens.errors import DatasetError
-from twinlens.storage import hold_folder, sync_folder
+from twinlens.storage import hold_folder, part_beside, parts_beside, sync_folder
 
 
 @contextmanager
@@ -23,7 +21,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise DatasetError(f"{path} exists already", hint="give the name of a new folder")
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = part_beside(path)
     held = ExitStack()
     try:
         part.mkdir(parents=True)
@@ -45,12 +43,11 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def _sweep(path: Path) -> None:
     """Remove what killed processes left of `path`; a folder that somebody is filling stays."""
-    for left in path.parent.iterdir():
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part", left.name):
-            held = _held(left)
-            if held is not None:
-                with held:
-                    shutil.rmtree(left, ignore_errors=True)
+    for left in parts_beside(path):
+        held = _held(left)
+        if held is not None:
+            with held:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _held(folder: Path) -> ExitStack | None:
