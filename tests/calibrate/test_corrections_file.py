@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_rig import identity_state
 
 from twinlens.calibrate import (
     Calibrations,
-    CalibrationSettings,
     Conditions,
     Corrections,
-    Photometric,
-    RigCalibration,
     measure_correction,
 )
 from twinlens.errors import CalibrationError
@@ -38,25 +36,7 @@ def corrections() -> Corrections:
 
 @pytest.fixture
 def written(tmp_path: Path) -> tuple[Path, Calibrations]:
-    state = RigCalibration(
-        mirror_state="flat",
-        b_from_a=np.eye(3),
-        kernel=np.ones((1, 1)),
-        gauge="none",
-        photometric=Photometric(gain=1.0, vignette=0.0, offset=0.0),
-        corner_covariance=np.eye(8),
-        pairs_used=1,
-        session_ids=("s",),
-        shape_hw=SHAPE,
-        bit_depth=8,
-        sigma_px=0.0,
-        residual_px=0.0,
-        residual_p95_px=0.0,
-        tile_ncc=1.0,
-        seconds=0.0,
-        settings=CalibrationSettings(),
-    )
-    calibrations = Calibrations((state,), corrections())
+    calibrations = Calibrations((identity_state(shape_hw=SHAPE),), corrections())
     calibrations.write(tmp_path / "calibration.json")
     return tmp_path / "calibration.json", calibrations
 

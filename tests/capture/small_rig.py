@@ -67,13 +67,13 @@ def write_session(
     return Session(folder)
 
 
-def identity_calibration(
-    path: Path, *, mirror_state: str = "flat", bit_depth: int = 8, serials: tuple[str, str] | None = None
-) -> Path:
-    """Writes the calibration of two cameras that see exactly the same."""
+def identity_state(
+    *, mirror_state: str = "flat", bit_depth: int = 8, shape_hw: tuple[int, int] = SHAPE_HW
+) -> RigCalibration:
+    """The calibration of two cameras that see exactly the same, in one mirror state."""
     kernel = np.zeros((3, 3))
     kernel[1, 1] = 1.0
-    identity = RigCalibration(
+    return RigCalibration(
         mirror_state=mirror_state,
         b_from_a=np.eye(3),
         kernel=kernel,
@@ -82,7 +82,7 @@ def identity_calibration(
         corner_covariance=np.eye(8),
         pairs_used=1,
         session_ids=("s",),
-        shape_hw=SHAPE_HW,
+        shape_hw=shape_hw,
         bit_depth=bit_depth,
         sigma_px=0.0,
         residual_px=0.0,
@@ -91,7 +91,14 @@ def identity_calibration(
         seconds=0.0,
         settings=CalibrationSettings(tile_px=32),
     )
-    Calibrations((identity,), serials=serials).write(path)
+
+
+def identity_calibration(
+    path: Path, *, mirror_state: str = "flat", bit_depth: int = 8, serials: tuple[str, str] | None = None
+) -> Path:
+    """Writes it to `path`."""
+    state = identity_state(mirror_state=mirror_state, bit_depth=bit_depth)
+    Calibrations((state,), serials=serials).write(path)
     return path
 
 

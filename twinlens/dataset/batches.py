@@ -46,6 +46,17 @@ def as_batch(images: Sequence[StoredPair | Crop], *, bit_depth: int) -> Batch:
     )
 
 
+def batch_of_levels(stacks: Sequence[torch.Tensor], *, bit_depth: int) -> Batch:
+    """The batch of input and target (b, c, h, w) and mask (b, 1, h, w) that are stacked already, as stored."""
+    full_scale = float(2**bit_depth - 1)
+    scales = (full_scale, full_scale, 1.0)
+    return Batch(*(_floats(levels, scale) for levels, scale in zip(stacks, scales, strict=True)))
+
+
+def _floats(levels: torch.Tensor, full_scale: float) -> torch.Tensor:
+    return torch.from_numpy(np.divide(levels.numpy(), np.float32(full_scale), dtype=np.float32))
+
+
 def _stacked(frames: Sequence[Picture | Mask], full_scale: float) -> torch.Tensor:
     height, width, *channels = frames[0].shape
     stacked = np.empty((len(frames), *(channels or [1]), height, width), np.float32)

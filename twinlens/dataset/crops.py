@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from twinlens.dataset.augment import Augment, augmented
-from twinlens.dataset.batches import Batch, as_batch
+from twinlens.dataset.batches import Batch, as_batch, batch_of_levels
 from twinlens.dataset.paired import PairSplit
 from twinlens.dataset.patches import Crop, check_crop, random_crop
 from twinlens.dataset.sampling import CropKey, PairSampler
@@ -90,10 +90,9 @@ class CropLoader:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Batch]:
-        full_scale = 2.0**self._bit_depth - 1.0
-        for input_, target, mask in self._loader:
-            self.sampler.advance(len(input_))
-            yield Batch(_floats(input_, full_scale), _floats(target, full_scale), _floats(mask, 1.0))
+        for stacks in self._loader:
+            self.sampler.advance(len(stacks[0]))
+            yield batch_of_levels(stacks, bit_depth=self._bit_depth)
 
 
 def _stacked(crops: Sequence[Crop]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -107,7 +106,3 @@ def _stacked(crops: Sequence[Crop]) -> tuple[torch.Tensor, torch.Tensor, torch.T
 
 def _channels_first(frames: NDArray[Any]) -> NDArray[Any]:
     return frames[:, None] if frames.ndim == 3 else np.ascontiguousarray(np.moveaxis(frames, 3, 1))
-
-
-def _floats(levels: torch.Tensor, full_scale: float) -> torch.Tensor:
-    return torch.from_numpy(np.divide(levels.numpy(), np.float32(full_scale), dtype=np.float32))
