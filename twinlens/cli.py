@@ -10,13 +10,25 @@ import click
 
 from twinlens import __version__, console
 from twinlens.errors import HostLimitError, TwinlensError
-from twinlens.verbs import calibrate, capture, dataset, everything, exchange, restore, rig, simulate, verify
+from twinlens.verbs import (
+    calibrate,
+    capture,
+    dataset,
+    evaluate,
+    everything,
+    exchange,
+    restore,
+    rig,
+    simulate,
+    train,
+    verify,
+)
 
 SECTIONS: dict[str, list[click.Command]] = {
     "Capture": [rig.cameras, rig.doctor, simulate.simulate, capture.capture],
     "Calibrate": [calibrate.calibrate],
     "Dataset": [dataset.build, dataset.append, dataset.derive, dataset.split, exchange.export, exchange.import_],
-    "Restore": [restore.train, restore.evaluate, restore.restore],
+    "Restore": [train.train, evaluate.evaluate, restore.restore],
     "The whole street": [everything.demo, everything.info, verify.verify],
 }
 
