@@ -15,7 +15,7 @@ from twinlens import __version__
 from twinlens.corrections import CameraCorrection
 from twinlens.errors import CheckpointError
 from twinlens.restore.networks import build_network
-from twinlens.restore.networks.network import Network
+from twinlens.restore.networks.network import HyperParameters, Network
 from twinlens.restore.tensors import read_tensors, write_tensors
 from twinlens.storage import check_schema_version
 
@@ -31,7 +31,7 @@ class CheckpointCard:
 
     network: str
     """A name of `NETWORKS`."""
-    hyper_parameters: Mapping[str, int]
+    hyper_parameters: HyperParameters
     channels: int
     """1 mono, 3 RGB."""
     bit_depth: int

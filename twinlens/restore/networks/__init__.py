@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from twinlens.errors import UnknownNetworkError
 from twinlens.restore.networks.mprnet import MPRNet
-from twinlens.restore.networks.network import Network
+from twinlens.restore.networks.network import HyperParameters, Network
 
 NETWORKS: Mapping[str, type[Network]] = {"mprnet": MPRNet}
 
 
-def build_network(name: str, *, channels: int, hyper_parameters: Mapping[str, int]) -> Network:
+def build_network(name: str, *, channels: int, hyper_parameters: HyperParameters) -> Network:
     """A network with default weights.
 
     Raises:
@@ -25,7 +25,7 @@ def build_network(name: str, *, channels: int, hyper_parameters: Mapping[str, in
         ) from cause
 
 
-def preset(name: str, preset_name: str) -> dict[str, int]:
+def preset(name: str, preset_name: str) -> dict[str, int | str]:
     """The hyper-parameters of a named size of a network.
 
     Raises:

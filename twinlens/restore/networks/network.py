@@ -1,10 +1,19 @@
 """What every restoration network promises: its size rule, its channels, and how to build it again."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+
+from twinlens.restore.networks.pooling import Mean
+from twinlens.restore.networks.recompute import RecomputedBlock
+
+HyperParameters = Mapping[str, int | str]
+"""Plain values that, with the number of channels, build a network."""
+LOCAL_WINDOW = 1.5
+"""Windows of local means, in parts of the map a gate saw in training; the value of Chu et al. 2022."""
 
 
 class Network(nn.Module):
@@ -12,20 +21,21 @@ class Network(nn.Module):
 
     `forward` takes degraded images (b, c, h, w) in [0, 1], h and w multiples of `size_multiple`, and returns
     a tuple of restored images of the same shape, finest first; only the first is the result, the others are
-    trained with it.
+    trained with it. A network of bfloat16 weights takes and returns float32 images: only what it adds to its
+    input is computed in bfloat16.
     """
 
     size_multiple: ClassVar[int] = 1
     """Height and width must be multiples of this many px."""
-    presets: ClassVar[Mapping[str, Mapping[str, int]]] = {}
+    presets: ClassVar[Mapping[str, HyperParameters]] = {}
     """Hyper-parameters by name."""
 
     channels: int
     """Image channels: 1 mono, 3 RGB; input and output have the same."""
-    hyper_parameters: dict[str, int]
-    """Plain numbers that, with `channels`, build this network again."""
+    hyper_parameters: dict[str, int | str]
+    """Plain values that, with `channels`, build this network again."""
 
-    def __init__(self, channels: int, **hyper_parameters: int) -> None:
+    def __init__(self, channels: int, **hyper_parameters: int | str) -> None:
         super().__init__()
         self.channels = channels
         self.hyper_parameters = dict(hyper_parameters)
@@ -45,6 +55,37 @@ class Network(nn.Module):
         self.to(device)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
+
+    def localise(self, crop_hw: tuple[int, int]) -> Self:
+        """Replace global means by means over windows of 1.5 times what each saw in training.
+
+        For a trained network: on frames larger than its crops the means are then like those it knows.
+
+        Args:
+            crop_hw: height and width in px of the crops it was trained on.
+        """
+        rehearsal = copy.deepcopy(self).to("meta")
+        seen: dict[str, tuple[int, int]] = {}
+
+        def note(name: str, features: Tensor) -> None:
+            seen[name] = (features.shape[2], features.shape[3])
+
+        for name, module in rehearsal.named_modules():
+            if isinstance(module, Mean):
+                module.window_hw = None
+                module.register_forward_pre_hook(lambda _, inputs, name=name: note(name, inputs[0]))
+        with torch.inference_mode():
+            rehearsal(torch.empty(1, self.channels, *crop_hw, device="meta"))
+        for name, (height, width) in seen.items():
+            mean: Any = self.get_submodule(name)
+            mean.window_hw = (round(LOCAL_WINDOW * height), round(LOCAL_WINDOW * width))
+        return self
+
+    def recompute_activations(self) -> None:
+        """Keep less for the backward pass and compute it again there; results stay the same."""
+        for module in self.modules():
+            if isinstance(module, RecomputedBlock):
+                module.recompute = True
 
     def require_shape(self, images: Tensor) -> None:
         """Raise `ValueError` unless `images` are (b, channels, h, w) of an allowed size.
