@@ -45,4 +45,9 @@ class Settings:
                 f"{cls.__name__} has no setting {', '.join(unknown)}",
                 hint=f"known are: {', '.join(sorted(known))}",
             )
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        return cls(**{name: _frozen(value) for name, value in values.items()})
+
+
+def _frozen(value: Any) -> Any:
+    """Tuples where JSON and TOML have lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

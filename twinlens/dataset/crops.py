@@ -80,6 +80,7 @@ class CropLoader:
             batch_size=batch_size,
             sampler=sampler,
             collate_fn=_stacked,
+            generator=torch.Generator(),  # crops draw nothing from torch, whose own random state stays as it is
             num_workers=workers,
             persistent_workers=workers > 0,
             multiprocessing_context=start_method if workers else None,

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from twinlens import __version__
 from twinlens.corrections import CameraCorrection
@@ -20,7 +20,7 @@ from twinlens.restore.tensors import read_tensors, write_tensors
 from twinlens.storage import check_schema_version
 
 SCHEMA = "twinlens.checkpoint"
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 _CORRECTION = "correction."
 """What the names of the correction's arrays begin with; no network has such a tensor."""
 
@@ -44,6 +44,8 @@ class CheckpointCard:
     """Training steps taken."""
     metrics: Mapping[str, float]
     """Scores on the validation split, by name."""
+    protocol: str = ""
+    """How those scores were taken; empty where an earlier release wrote the card."""
     twinlens_version: str = __version__
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class Checkpoint:
     @classmethod
     def of(cls, network: Network, card: CheckpointCard, *, correction: CameraCorrection | None = None) -> Self:
         """A snapshot of a network; later training does not change it."""
-        weights = {name: tensor.detach().cpu().clone() for name, tensor in _slots(network).items()}
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in slots_of(network).items()}
         return cls(card, weights, correction)
 
     def build(self) -> Network:
@@ -75,7 +77,7 @@ class Checkpoint:
         """
         card = self.card
         network = build_network(card.network, channels=card.channels, hyper_parameters=card.hyper_parameters)
-        slots = _slots(network)
+        slots = slots_of(network)
         needed = {name: tuple(tensor.shape) for name, tensor in slots.items()}
         seen = {name: tuple(tensor.shape) for name, tensor in self.weights.items()}
         if seen != needed:
@@ -160,6 +162,6 @@ def _read_correction(
         ) from cause
 
 
-def _slots(network: Network) -> dict[str, Tensor]:
+def slots_of(network: nn.Module) -> dict[str, Tensor]:
     """Every tensor of a network once, under its first name."""
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}

@@ -8,11 +8,18 @@ from torch.nn import functional
 
 EPSILON = 1e-3
 """Below this difference (of the [0, 1] range) the Charbonnier distance turns from linear to quadratic."""
+LOSSES = ("charbonnier-edge",)
 _BLUR = (0.05, 0.25, 0.4, 0.25, 0.05)
 
 
 def restoration_loss(
-    stages: Sequence[Tensor], target: Tensor, *, weight: Tensor | None = None, edge_weight: float = 0.05
+    stages: Sequence[Tensor],
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    loss: str = "charbonnier-edge",
+    edge_weight: float = 0.05,
+    shift_px: int = 0,
 ) -> Tensor:
     """Charbonnier plus `edge_weight` times edge loss, summed over the stages; a scalar.
 
@@ -22,6 +29,8 @@ def restoration_loss(
         weight: (b, 1, h, w) in [0, 1]; where it is 0 a pixel pulls at nothing.
         edge_weight: 0 leaves the edge loss out.
     """
+    if loss not in LOSSES or shift_px:
+        raise ValueError(f"loss {loss!r} with a shift of {shift_px} px is not known")
     total = target.new_zeros(())
     for restored in stages:
         if restored.shape != target.shape:

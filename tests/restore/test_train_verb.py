@@ -1,0 +1,68 @@
+"""`twinlens train`: recipes, single settings, resuming and fine-tuning from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from twinlens.cli import run
+from twinlens.dataset import PairedDataset
+from twinlens.restore.checkpoint import load_checkpoint
+
+FEW = ["--preset", "tiny", "--steps", "4", "--batch-size", "1", "--crop-px", "16", "--set", "validate_every=2"]
+
+
+def card(folder: Path) -> dict[str, object]:
+    return dict(load_checkpoint(folder / "last.safetensors").card.settings)
+
+
+def test_single_settings_change_the_recipe(dataset: PairedDataset, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    more = ["--set", "later_crops=[[0.5,32,2]]", "--set", "optimiser=adam", "--precision", "bfloat16"]
+    assert run(["train", str(dataset.path), "-o", str(out), *FEW, *more]) == 0
+    settings = card(out)
+    assert (settings["optimiser"], settings["precision"]) == ("adam", "bfloat16")
+    assert settings["later_crops"] == [[0.5, 32, 2]]
+    assert settings["learning_rate"] == 3e-3
+
+
+def test_a_training_is_resumed_with_the_settings_it_began_with(
+    dataset: PairedDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["-o", str(tmp_path / "run")]
+    assert run(["train", str(dataset.path), *out, *FEW]) == 0
+    assert run(["train", str(dataset.path), *out, *FEW]) == 1
+    assert "go on with --resume" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert run(["train", str(dataset.path), *out, "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == []
+    assert run(["train", str(dataset.path), *out, "--resume", "--seed", "3"]) == 1
+    assert "with seed 0, 3 was asked for" in capsys.readouterr().err
+
+
+def test_fine_tuning_takes_the_network_of_the_checkpoint(dataset: PairedDataset, tmp_path: Path) -> None:
+    first = ["--set", 'hyper_parameters={"split": "none"}']
+    assert run(["train", str(dataset.path), "-o", str(tmp_path / "first"), *FEW, *first]) == 0
+    begin = ["--init", str(tmp_path / "first" / "best.safetensors")]
+    tuned = ["train", str(dataset.path), "-o", str(tmp_path / "tuned"), "--steps", "1", "--crop-px", "16", *begin]
+    assert run(tuned) == 0  # the default recipe is of another size
+    assert load_checkpoint(tmp_path / "tuned" / "last.safetensors").build().hyper_parameters["split"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seen"),
+    [
+        (["--preset", "huge"], "no recipe is named 'huge'"),
+        (["--set", "steps"], "has no '='"),
+        (["--set", "colour=blue"], "has no setting colour"),
+        (["--set", "steps=-1"], "TrainSettings.steps is -1"),
+        (["--resume"], "resume.safetensors"),
+    ],
+)
+def test_wrong_settings_are_refused(
+    dataset: PairedDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], seen: str
+) -> None:
+    assert run(["train", str(dataset.path), "-o", str(tmp_path / "run"), *arguments]) == (
+        2 if seen == "has no '='" else 1
+    )
+    assert seen in capsys.readouterr().err.replace("\n", "").replace("│", "")
+    assert not (tmp_path / "run").exists()
