@@ -12,6 +12,11 @@ from twinlens.restore.checkpoint import load_checkpoint
 FEW = ["--preset", "tiny", "--steps", "4", "--batch-size", "1", "--crop-px", "16", "--set", "validate_every=2"]
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+
+
 def card(folder: Path) -> dict[str, object]:
     return dict(load_checkpoint(folder / "last.safetensors").card.settings)
 
@@ -32,7 +37,7 @@ def test_a_training_is_resumed_with_the_settings_it_began_with(
     out = ["-o", str(tmp_path / "run")]
     assert run(["train", str(dataset.path), *out, *FEW]) == 0
     assert run(["train", str(dataset.path), *out, *FEW]) == 1
-    assert "go on with --resume" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "go on with --resume" in capsys.readouterr().err
     assert run(["train", str(dataset.path), *out, "--resume", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == []
     assert run(["train", str(dataset.path), *out, "--resume", "--seed", "3"]) == 1
@@ -64,5 +69,5 @@ def test_wrong_settings_are_refused(
     assert run(["train", str(dataset.path), "-o", str(tmp_path / "run"), *arguments]) == (
         2 if seen == "has no '='" else 1
     )
-    assert seen in capsys.readouterr().err.replace("\n", "").replace("│", "")
+    assert seen in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
