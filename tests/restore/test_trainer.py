@@ -185,3 +185,9 @@ def test_a_network_without_the_split_trains_and_comes_back_without_it(
 def test_settings_that_cannot_work_are_refused(field: str, value: object) -> None:
     with pytest.raises(SettingsError, match=field):
         TrainSettings.from_dict({field: value})
+
+
+def test_tensorboard_is_written_where_it_is_asked_for(dataset: PairedDataset, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    list(train(dataset, dataclasses.replace(SHORT, tensorboard=True), out=tmp_path))
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
