@@ -1,8 +1,8 @@
 """Decibels a network gains per CPU-second on photographs it never saw, beside Wiener with the true PSF.
 
 Photographs that come with scikit-image, grey, blurred by one aberrated PSF, with noise: 13 to train on, 1 to
-validate, camera, coins, grass and moon (256x256) to test. One thread; seconds are the process' own. The steps of each
-run are set so that it takes the seconds given.
+validate, camera, coins, grass and moon (256x256) to test. One thread; seconds are the process' own. The steps
+of each run are set so that it takes the seconds given.
 
     python benchmarks/restore_gain.py [--runs tiny=30 demo=150] [--plot gain.png]
 """
