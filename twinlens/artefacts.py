@@ -26,7 +26,7 @@ def describe(artefact: Path) -> tuple[str, Mapping[str, Any]]:
     if h5py.is_hdf5(artefact):
         return f"dataset {artefact}", _dataset(artefact)
     if artefact.suffix == CHECKPOINT:
-        return f"checkpoint {artefact}", _checkpoint(artefact)
+        return _tensors(artefact)
     return _json(artefact)
 
 
@@ -54,12 +54,16 @@ def _dataset(path: Path) -> dict[str, Any]:
     return asdict(PairedDataset(path).summary())
 
 
-def _checkpoint(path: Path) -> dict[str, Any]:
+def _tensors(path: Path) -> tuple[str, dict[str, Any]]:
     from twinlens.restore.checkpoint import load_checkpoint  # noqa: PLC0415 - brings torch
+    from twinlens.restore.resume import facts_of, is_state  # noqa: PLC0415
 
+    if is_state(path):
+        return f"stopped training {path}", facts_of(path)
     checkpoint = load_checkpoint(path)
     correction = checkpoint.correction
-    return {**checkpoint.card.as_dict(), "correction": None if correction is None else correction.facts()}
+    facts = {**checkpoint.card.as_dict(), "correction": None if correction is None else correction.facts()}
+    return f"checkpoint {path}", facts
 
 
 def _json(path: Path) -> tuple[str, dict[str, Any]]:
@@ -98,7 +102,8 @@ def verify_artefact(artefact: Path, *, sources: Sequence[Path] = ()) -> Artefact
         TwinlensError: it is none of ours, or cannot be read.
     """
     if artefact.suffix == CHECKPOINT:
-        holds, dataset_hash = "checkpoint", str(_checkpoint(artefact)["dataset_hash"])
+        title, facts = _tensors(artefact)
+        holds, dataset_hash = title.removesuffix(f" {artefact}"), str(facts["dataset_hash"])
     else:
         _, values = _json(artefact)
         if not artefact_is_intact(artefact):

@@ -42,6 +42,9 @@ def test_a_training_is_resumed_with_the_settings_it_began_with(
     assert json.loads(capsys.readouterr().out)["steps"] == []
     assert run(["train", str(dataset.path), *out, "--resume", "--seed", "3"]) == 1
     assert "with seed 0, 3 was asked for" in capsys.readouterr().err
+    assert run(["info", str(tmp_path / "run" / "resume.safetensors"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == 4
+    assert run(["verify", str(tmp_path / "run" / "resume.safetensors"), "--sources", str(dataset.path)]) == 0
 
 
 def test_fine_tuning_takes_the_network_of_the_checkpoint(dataset: PairedDataset, tmp_path: Path) -> None:

@@ -63,13 +63,22 @@ def read_state(path: Path, *, settings: Mapping[str, Any], dataset_hash: str) ->
     return TrainingState({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, facts)
 
 
-def settings_of(path: Path) -> dict[str, Any]:
-    """The settings of the training whose state this is.
+def is_state(path: Path) -> bool:
+    """Whether a file of tensors is the state of a training.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    return "training" in read_tensors(path)[1]
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """The facts of a training's state: its settings, its data, how far it came.
 
     Raises:
         CheckpointError: the file is missing, damaged or no state.
     """
-    return dict(_read(path)[1]["settings"])
+    return _read(path)[1]
 
 
 def _read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

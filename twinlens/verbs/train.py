@@ -125,7 +125,7 @@ def _settings(recipe: str, changes: Mapping[str, Any], begun: Any) -> Any:
 
 def _resumed(out: Path, changes: Mapping[str, Any]) -> Any:
     """The settings that the training in `out` began with."""
-    from twinlens.restore.resume import settings_of
+    from twinlens.restore.resume import facts_of
     from twinlens.restore.train import STATE, TrainSettings
 
-    return TrainSettings.from_dict({**settings_of(out / STATE), **changes})
+    return TrainSettings.from_dict({**facts_of(out / STATE)["settings"], **changes})
