@@ -1,6 +1,11 @@
-"""What training minimises: Charbonnier and edge distance, summed over a network's stages."""
+"""What training minimises, by name: distances of pixels, edges and spectra, summed over a network's stages.
 
-from collections.abc import Sequence
+Every loss is the mean over the images of a batch of what it is for one image, so that batches of any size, and
+processes that share them, pull alike.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,8 +13,13 @@ from torch.nn import functional
 
 EPSILON = 1e-3
 """Below this difference (of the [0, 1] range) the Charbonnier distance turns from linear to quadratic."""
-LOSSES = ("charbonnier-edge",)
+SPECTRUM_WEIGHT = 0.1
+"""Weight of the Fourier term beside L1; Cho et al., Rethinking Coarse-to-Fine Approach, ICCV 2021."""
 _BLUR = (0.05, 0.25, 0.4, 0.25, 0.05)
+_LAPLACE = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
+
+Distance = Callable[[Tensor, float], Tensor]
+"""(differences (b, c, h, w), weight of the edge term) -> (b,)."""
 
 
 def restoration_loss(
@@ -21,31 +31,86 @@ def restoration_loss(
     edge_weight: float = 0.05,
     shift_px: int = 0,
 ) -> Tensor:
-    """Charbonnier plus `edge_weight` times edge loss, summed over the stages; a scalar.
+    """The loss `loss`, summed over the stages; a scalar, computed in float32 or better.
 
     Args:
         stages: restored images (b, c, h, w) in [0, 1].
         target: the truth, of the same shape.
         weight: (b, 1, h, w) in [0, 1]; where it is 0 a pixel pulls at nothing.
-        edge_weight: 0 leaves the edge loss out.
+        loss: a name of `LOSSES`.
+        edge_weight: of the edge term, where the loss has one; 0 leaves it out.
+        shift_px: forgives each image the misregistration of up to so many whole px that explains it best.
     """
-    if loss not in LOSSES or shift_px:
-        raise ValueError(f"loss {loss!r} with a shift of {shift_px} px is not known")
-    total = target.new_zeros(())
+    distance = LOSSES[loss]
+    total = torch.zeros((), dtype=torch.promote_types(target.dtype, torch.float32), device=target.device)
     for restored in stages:
         if restored.shape != target.shape:
             raise ValueError(f"restored {tuple(restored.shape)} and target {tuple(target.shape)} differ in shape")
-        difference = restored - target if weight is None else (restored - target) * weight
-        total = total + charbonnier(difference)
-        if edge_weight:
-            # The edge filter is linear, so one pass over the difference serves both images.
-            total = total + edge_weight * charbonnier(laplacian_residual(difference))
+        restored = restored.to(total.dtype)  # noqa: PLW2901 - sums over many pixels need the digits
+        if shift_px:
+            each = _at_best_shift(
+                restored, target, weight, reach=shift_px, distance=distance, edge_weight=edge_weight
+            )
+        else:
+            difference = restored - target
+            each = distance(difference if weight is None else difference * weight, edge_weight)
+        total = total + each.mean()
     return total
 
 
+def charbonnier_edge(difference: Tensor, edge_weight: float) -> Tensor:
+    """As in the code published with Zamir et al. 2021: means over pixels, edges by a Laplacian pyramid."""
+    found = charbonnier(difference)
+    # The edge filter is linear, so one pass over the difference serves both images.
+    return found + edge_weight * charbonnier(laplacian_residual(difference)) if edge_weight else found
+
+
+def charbonnier_edge_formula(difference: Tensor, edge_weight: float) -> Tensor:
+    """As the papers print it: sqrt(||X - Y||^2 + eps^2) over the image, edges by the Laplace operator.
+
+    Zamir et al. 2021, equations 2 to 4. A norm grows with the root of the number of pixels where a mean does not,
+    and its gradient is that of the image's root mean square error: no pixel counts less for being far off.
+    """
+    found = _norm(difference)
+    return found + edge_weight * _norm(laplacian(difference)) if edge_weight else found
+
+
+def charbonnier_alone(difference: Tensor, edge_weight: float) -> Tensor:  # noqa: ARG001
+    """The mean over pixels of sqrt(d^2 + eps^2), without edges: the published recipe for denoising.
+
+    That recipe also clamps the images to [0, 1] before, which stops the gradient of a pixel out of range; here it
+    pulls.
+    """
+    return charbonnier(difference)
+
+
+def l1(difference: Tensor, edge_weight: float) -> Tensor:  # noqa: ARG001
+    """The mean absolute difference."""
+    return difference.abs().mean((1, 2, 3))
+
+
+def l1_and_spectrum(difference: Tensor, edge_weight: float) -> Tensor:
+    """L1 plus 0.1 times the mean absolute difference of the Fourier transforms, of real and imaginary parts.
+
+    The transform is orthonormal, so that both terms weigh alike at any size; Cho et al. sum over an unscaled one.
+    """
+    spectrum = torch.view_as_real(torch.fft.rfft2(difference, norm="ortho"))
+    return l1(difference, edge_weight) + SPECTRUM_WEIGHT * spectrum.abs().mean((1, 2, 3, 4))
+
+
+LOSSES: Mapping[str, Distance] = {
+    "charbonnier-edge": charbonnier_edge,
+    "charbonnier-edge-formula": charbonnier_edge_formula,
+    "charbonnier": charbonnier_alone,
+    "l1": l1,
+    "fft": l1_and_spectrum,
+}
+"""By name."""
+
+
 def charbonnier(difference: Tensor) -> Tensor:
-    """The mean over all pixels of sqrt(d^2 + EPSILON^2)."""
-    return torch.sqrt(difference.square() + EPSILON**2).mean()
+    """(b,): the mean over the pixels of sqrt(d^2 + EPSILON^2)."""
+    return torch.sqrt(difference.square() + EPSILON**2).mean((1, 2, 3))
 
 
 def laplacian_residual(images: Tensor) -> Tensor:
@@ -53,6 +118,40 @@ def laplacian_residual(images: Tensor) -> Tensor:
     coarse = torch.zeros_like(images)
     coarse[:, :, ::2, ::2] = 4.0 * _blur(images)[:, :, ::2, ::2]
     return images - _blur(coarse)
+
+
+def laplacian(images: Tensor) -> Tensor:
+    """The sum of second differences of (b, c, h, w), border pixels repeated."""
+    channels = images.shape[1]
+    kernel = images.new_tensor(_LAPLACE).expand(channels, 1, 3, 3)
+    return functional.conv2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=channels)
+
+
+def _norm(difference: Tensor) -> Tensor:
+    return torch.sqrt(difference.square().sum((1, 2, 3)) + EPSILON**2)
+
+
+def _at_best_shift(
+    restored: Tensor, target: Tensor, weight: Tensor | None, *, reach: int, distance: Distance, edge_weight: float
+) -> Tensor:
+    """(b,): the loss under each image's best shift; every shift sees the same part of the restored image."""
+    height, width = (side - 2 * reach for side in target.shape[2:])
+    if min(height, width) < 1:
+        raise ValueError(f"images of {tuple(target.shape[2:])} px cannot be shifted by {reach} px")
+    inner = restored[:, :, reach : reach + height, reach : reach + width]
+    counted = torch.ones_like(target[:, :1]) if weight is None else weight
+
+    def difference(image: int, down: int, right: int) -> Tensor:
+        place = (slice(image, image + 1), slice(None), slice(down, down + height), slice(right, right + width))
+        return (inner[image : image + 1] - target[place]) * counted[place]
+
+    shifts = list(itertools.product(range(2 * reach + 1), repeat=2))
+    found = []
+    for image in range(target.shape[0]):
+        with torch.no_grad():
+            losses = torch.cat([distance(difference(image, *shift), edge_weight) for shift in shifts])
+        found.append(distance(difference(image, *shifts[int(losses.argmin())]), edge_weight))
+    return torch.cat(found)
 
 
 def _blur(images: Tensor) -> Tensor:
