@@ -12,11 +12,13 @@ _KINDS: Mapping[str, type[torch.optim.Adam]] = {"adamw": torch.optim.AdamW, "ada
 
 def make_optimiser(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """The optimiser that the settings name."""
+    weights = list(network.parameters())
     return _KINDS[settings.optimiser](
-        network.parameters(),
+        weights,
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
         weight_decay=settings.weight_decay,
+        fused=weights[0].is_cuda,
     )
 
 
