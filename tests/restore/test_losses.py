@@ -120,6 +120,41 @@ def test_images_of_bfloat16_are_compared_in_float32_and_float64_stays() -> None:
     assert restoration_loss([target.double()], target.double()).dtype == torch.float64
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_mixed_precision_does_not_coarsen_the_loss(loss: str) -> None:
+    restored, target = torch.rand(2, 1, 1, 16, 16, generator=torch.Generator().manual_seed(4))
+    exact = restoration_loss([restored], target, loss=loss)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert restoration_loss([restored], target, loss=loss).item() == exact.item()
+
+
+def test_every_shift_is_judged_by_the_same_pixels() -> None:
+    generator = torch.Generator().manual_seed(5)
+    restored, target = torch.rand(2, 1, 1, 9, 9, generator=generator, dtype=torch.float64)
+    restored.requires_grad_()
+    weight = torch.ones(1, 1, 9, 9, dtype=torch.float64)
+    weight[..., 4, 4] = 0.0
+    restoration_loss([restored], target, weight=weight, loss="l1", shift_px=1).backward()
+    assert restored.grad is not None
+    pulling = torch.zeros(9, 9, dtype=torch.bool)
+    pulling[1:-1, 1:-1] = True
+    pulling[3:6, 3:6] = False
+    assert torch.equal(restored.grad[0, 0] != 0, pulling)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_where_no_shift_explains_more_the_loss_is_the_plain_one_of_the_inside(loss: str) -> None:
+    target = torch.full((1, 1, 8, 8), 0.5, dtype=torch.float64)
+    inside = target[..., 1:-1, 1:-1]
+    tolerant = restoration_loss([target + 0.1], target, loss=loss, shift_px=1)
+    assert tolerant.item() == restoration_loss([inside + 0.1], inside, loss=loss).item()
+
+
+def test_an_unknown_loss_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="no loss is named 'l2'; known are: charbonnier-edge"):
+        restoration_loss([torch.zeros(1, 1, 8, 8)], torch.zeros(1, 1, 8, 8), loss="l2")
+
+
 def test_an_image_smaller_than_its_shifts_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be shifted by 4 px"):
         restoration_loss([torch.zeros(1, 1, 8, 8)], torch.zeros(1, 1, 8, 8), shift_px=4)

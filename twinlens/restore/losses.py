@@ -39,22 +39,30 @@ def restoration_loss(
         weight: (b, 1, h, w) in [0, 1]; where it is 0 a pixel pulls at nothing.
         loss: a name of `LOSSES`.
         edge_weight: of the edge term, where the loss has one; 0 leaves it out.
-        shift_px: forgives each image the misregistration of up to so many whole px that explains it best.
+        shift_px: forgives each image the misregistration of up to so many whole px that explains it best; the
+            outermost `shift_px` of the images then pull at nothing. Not fractions of a px: an interpolated
+            target is a softer one.
     """
-    distance = LOSSES[loss]
+    if loss not in LOSSES:
+        raise ValueError(f"no loss is named {loss!r}; known are: {', '.join(LOSSES)}")
+
+    def distance(difference: Tensor) -> Tensor:
+        return LOSSES[loss](difference, edge_weight)
+
     total = torch.zeros((), dtype=torch.promote_types(target.dtype, torch.float32), device=target.device)
-    for restored in stages:
-        if restored.shape != target.shape:
-            raise ValueError(f"restored {tuple(restored.shape)} and target {tuple(target.shape)} differ in shape")
-        restored = restored.to(total.dtype)  # noqa: PLW2901 - sums over many pixels need the digits
-        if shift_px:
-            each = _at_best_shift(
-                restored, target, weight, reach=shift_px, distance=distance, edge_weight=edge_weight
-            )
-        else:
-            difference = restored - target
-            each = distance(difference if weight is None else difference * weight, edge_weight)
-        total = total + each.mean()
+    # Under autocast the edge filters would run in bfloat16, whose steps are as large as what is left to restore.
+    with torch.autocast(target.device.type, enabled=False):
+        for restored in stages:
+            if restored.shape != target.shape:
+                raise ValueError(
+                    f"restored {tuple(restored.shape)} and target {tuple(target.shape)} differ in shape"
+                )
+            restored = restored.to(total.dtype)  # noqa: PLW2901 - sums over many pixels need the digits
+            if shift_px:
+                difference = _at_best_shift(restored, target, weight, reach=shift_px, distance=distance)
+            else:
+                difference = restored - target if weight is None else (restored - target) * weight
+            total = total + distance(difference).mean()
     return total
 
 
@@ -132,26 +140,23 @@ def _norm(difference: Tensor) -> Tensor:
 
 
 def _at_best_shift(
-    restored: Tensor, target: Tensor, weight: Tensor | None, *, reach: int, distance: Distance, edge_weight: float
+    restored: Tensor, target: Tensor, weight: Tensor | None, *, reach: int, distance: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """(b,): the loss under each image's best shift; every shift sees the same part of the restored image."""
+    """Weighted differences (b, c, h - 2 reach, w - 2 reach) under each image's best shift."""
     height, width = (side - 2 * reach for side in target.shape[2:])
-    if min(height, width) < 1:
+    if reach < 0 or min(height, width) < 1:
         raise ValueError(f"images of {tuple(target.shape[2:])} px cannot be shifted by {reach} px")
     inner = restored[:, :, reach : reach + height, reach : reach + width]
-    counted = torch.ones_like(target[:, :1]) if weight is None else weight
-
-    def difference(image: int, down: int, right: int) -> Tensor:
-        place = (slice(image, image + 1), slice(None), slice(down, down + height), slice(right, right + width))
-        return (inner[image : image + 1] - target[place]) * counted[place]
-
-    shifts = list(itertools.product(range(2 * reach + 1), repeat=2))
-    found = []
-    for image in range(target.shape[0]):
-        with torch.no_grad():
-            losses = torch.cat([distance(difference(image, *shift), edge_weight) for shift in shifts])
-        found.append(distance(difference(image, *shifts[int(losses.argmin())]), edge_weight))
-    return torch.cat(found)
+    # A pixel counts as little as any within reach of it: else a shift would gain by hiding pixels.
+    counted = 1.0 if weight is None else -functional.max_pool2d(-weight, 2 * reach + 1, stride=1)
+    corners = itertools.product(range(2 * reach + 1), repeat=2)
+    # Of two shifts that explain an image equally well, the smaller one is believed.
+    nearest_first = sorted(corners, key=lambda corner: sum((place - reach) ** 2 for place in corner))
+    windows = [target[:, :, down : down + height, right : right + width] for down, right in nearest_first]
+    with torch.no_grad():
+        losses = torch.stack([distance((inner - window) * counted) for window in windows])
+    best = losses.argmin(0).tolist()
+    return (inner - torch.stack([windows[shift][image] for image, shift in enumerate(best)])) * counted
 
 
 def _blur(images: Tensor) -> Tensor:
