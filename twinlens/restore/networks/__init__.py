@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from twinlens.errors import UnknownNetworkError
 from twinlens.restore.networks.mprnet import MPRNet
+from twinlens.restore.networks.nafnet import NAFNet
 from twinlens.restore.networks.network import HyperParameters, Network
 
-NETWORKS: Mapping[str, type[Network]] = {"mprnet": MPRNet}
+NETWORKS: Mapping[str, type[Network]] = {"mprnet": MPRNet, "nafnet": NAFNet}
 
 
 def build_network(name: str, *, channels: int, hyper_parameters: HyperParameters) -> Network:

@@ -48,7 +48,8 @@ class Network(nn.Module):
     def quieten(self, scale: float) -> None:
         """Scale the image heads, so that an untrained network starts near the identity."""
         for head in self.image_heads():
-            head.weight.mul_(scale)
+            for tensor in head.parameters():
+                tensor.mul_(scale)
 
     def placed(self, device: torch.device) -> Self:
         """This network on `device`, its weights in the layout that convolutions run fastest in."""
