@@ -160,12 +160,14 @@ def join_rows(halves: Tensor) -> Tensor:
 
 def cut_columns(maps: Tensor) -> Tensor:
     """Left and right halves, one after the other along the batch: (b, c, h, w) -> (2b, c, h, w/2)."""
-    return torch.cat(maps.chunk(2, 3))
+    middle = maps.shape[3] // 2  # slices, because chunks of unknown size cannot be exported
+    return torch.cat((maps[..., :middle], maps[..., middle:]))
 
 
 def join_columns(halves: Tensor) -> Tensor:
     """The inverse of `cut_columns`."""
-    return torch.cat(halves.chunk(2), 3)
+    middle = halves.shape[0] // 2
+    return torch.cat((halves[:middle], halves[middle:]), 3)
 
 
 def _whole(maps: Tensor) -> Tensor:
