@@ -8,6 +8,7 @@ import click
 
 from twinlens import console
 from twinlens.verbs.dataset_options import out_file, show_dataset
+from twinlens.verbs.models import MODELS, OFFICIAL, export_model, import_model
 from twinlens.verbs.options import as_json, existing
 from twinlens.verbs.sections import SectionedCommand, options_of
 
@@ -18,7 +19,7 @@ else:
 
 PICTURE_TYPES = ("png", "tiff")
 LAYOUTS = ("gopro", "basicsr", "imagefolder", "webdataset", "zarr")
-SOURCES = ("gopro", "list", "basicsr", "hdf5", "folders", "imagefolder", "webdataset", "zarr")
+SOURCES = ("gopro", "list", "basicsr", "hdf5", "folders", "imagefolder", "webdataset", "zarr", OFFICIAL)
 
 of_session = options_of("A session")
 of_dataset = options_of("A dataset")
@@ -33,10 +34,12 @@ what = options_of("The dataset")
 @click.option(
     "--to",
     "to",
-    type=click.Choice([*PICTURE_TYPES, *LAYOUTS]),
-    help="png (as is) or tiff for a session; a layout for a dataset.",
+    type=click.Choice([*PICTURE_TYPES, *LAYOUTS, *MODELS]),
+    help="png (as is) or tiff: a session. onnx, torch-export or official: a network. Else a dataset.",
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="New folder.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="New folder; a network's new file."
+)
 @of_session(
     "--pairs", default="all", show_default=True, metavar="all|A:B", help="Which, counted from 0; B not included."
 )
@@ -67,10 +70,21 @@ what = options_of("The dataset")
 )
 @as_json
 def export(*, source: Path, to: str | None, out: Path, json: bool, **options: Any) -> None:
-    """Write SOURCE as pictures: a session's pairs, or a dataset in other tools' layout.
+    """Write SOURCE for other tools: a session's pairs or a dataset as pictures, or a checkpoint's network.
 
     Values stay as they are: 10-bit frames become 16-bit pictures of 0 to 1023.
+
+    A network goes to onnx or torch-export for images of any size, and the file is run against torch before it is
+    handed over; or to official, the weights of an MPRNet under their published names. Those of three channels open
+    in chaiNNer and spandrel, those of one do not.
     """
+    if source.suffix == ".safetensors":
+        if to not in MODELS:
+            raise click.BadParameter(f"a network goes to {', '.join(MODELS)}, not {to}", param_hint="--to")
+        export_model(source, out, to, json=json)
+        return
+    if out.is_file():
+        raise click.BadParameter(f"{out} is a file; a new folder is needed", param_hint="-o")
     if source.is_dir():
         if to is not None and to not in PICTURE_TYPES:
             raise click.BadParameter(
@@ -131,7 +145,9 @@ def _export_dataset(source: Path, out: Path, to: Any, options: dict[str, Any], *
 
 @click.command(name="import", cls=SectionedCommand)
 @click.argument("source", type=existing)
-@click.option("-o", "--out", type=out_file, required=True, help="File to write, such as NAME-v1.0.0.h5.")
+@click.option(
+    "-o", "--out", type=out_file, required=True, help="File to write: NAME-v1.0.0.h5; MODEL.safetensors."
+)
 @click.option("--from", "format", type=click.Choice(SOURCES), required=True, help="What SOURCE is.")
 @pairs_of("--input", metavar="NAME", default="", help="Degraded side: pattern with {name}, dataset or folder.")
 @pairs_of("--target", metavar="NAME", default="", help="Sharp side, likewise. {split} may stand in both.")
@@ -184,7 +200,10 @@ def import_(
     json: bool,
     **options: Any,
 ) -> None:
-    """Make a dataset of pairs in SOURCE that somebody else registered.
+    """Make a dataset of pairs in SOURCE that somebody else registered; or a checkpoint of published weights.
+
+    --from official reads an MPRNet's .pth or .safetensors without running anything in it, and takes no option but
+    --overwrite.
 
     Colour stays (h, w, 3) RGB unless --mono or --channel is given; grey in three equal channels becomes grey.
 
@@ -193,6 +212,9 @@ def import_(
     where many pictures show one place, say so, or they leak. What export wrote comes back with the same pairs,
     splits and content hash; pairs in none of the exported splits do not, and the result is then its next version.
     """
+    if options["format"] == OFFICIAL:
+        import_model(source, out, overwrite=overwrite, json=json)
+        return
     from twinlens.dataset.exchange.import_settings import ImportSettings
     from twinlens.dataset.exchange.importing import import_dataset
 
