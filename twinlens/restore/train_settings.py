@@ -1,7 +1,7 @@
 """What to train and how; and the recipes that were measured, or published."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from twinlens.dataset.augment import Augment
@@ -177,9 +177,23 @@ PUBLISHED = TrainSettings(
 """Zamir et al. 2021 for deblurring: 3000 epochs of 2103 pairs by 16, 3 of them warm-up, cosine from 2e-4 to 1e-6.
 Crops are not flipped and weights pass in bfloat16, which is ours."""
 
+NAFNET = TrainSettings(
+    network="nafnet",
+    preset="demo",
+    steps=800,
+    batch_size=8,
+    crop_px=64,
+    beta2=0.9,
+    clip_norm=0.5,
+    loss="charbonnier",
+)
+"""Chosen on a CPU; with beta1 and beta2 as in Chen et al. 2022."""
+
 RECIPES: Mapping[str, TrainSettings] = {
     "demo": TrainSettings(),
     "tiny": TrainSettings(preset="tiny", steps=500, batch_size=4, learning_rate=3e-3),
     "deblur": PUBLISHED,
+    "nafnet-demo": NAFNET,
+    "nafnet-tiny": replace(NAFNET, preset="tiny", batch_size=4, crop_px=48),
 }
-"""By name: a demonstration of minutes and a test of seconds, measured on a CPU, and what papers did on GPUs."""
+"""By name: demonstrations of minutes and tests of seconds, measured on a CPU, and what was published for GPUs."""
