@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Mono = NDArray[np.uint8] | NDArray[np.uint16]
     Picture = NDArray[np.uint8] | NDArray[np.uint16]
     Picture8 = NDArray[np.uint8]
+    PictureFloat = NDArray[np.float32]
     MonoFloat = NDArray[np.float32]
     Kernel = NDArray[np.float64]
     Mask = NDArray[np.bool_]
@@ -40,6 +41,8 @@ else:
     """(h, w) or (h, w, 3) RGB, uint8 or uint16"""
     Picture8 = UInt8[np.ndarray, "_ _ *_"]
     """(h, w) or (h, w, 3) RGB, uint8"""
+    PictureFloat = Float32[np.ndarray, "_ _ *_"]
+    """(h, w) or (h, w, 3) RGB, float32 in [0, 1]"""
     MonoFloat = Float32[np.ndarray, "_ _"]
     """(h, w) float32"""
     Kernel = Float64[np.ndarray, "_ _"]

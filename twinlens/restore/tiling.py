@@ -6,7 +6,7 @@ gives a slightly different picture in tiles than in one piece.
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,29 +40,45 @@ def plan_tiles(shape_hw: tuple[int, int], *, tile_px: int, overlap_px: int, mult
 
 
 def restore_tiled(
-    image: Tensor, tiles: list[Tile], *, overlap_px: int, restore: Callable[[Tensor], Tensor]
+    image: Tensor,
+    tiles: Sequence[Tile],
+    *,
+    overlap_px: int,
+    restore: Callable[[Tensor], Tensor],
+    on_tile: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """`restore` applied tile by tile to (1, c, h, w) and blended in float32, on the host.
 
     A tile's outer quarter of the overlap is dropped and the middle half fades, so that what a network makes
     of a tile's border is never seen as long as it reaches no farther than overlap_px / 4.
+
+    Args:
+        image: values in [0, 1].
+        tiles: which cover the image.
+        overlap_px: what neighbouring tiles share at least.
+        restore: one tile in, the same tile restored out.
+        on_tile: told how many tiles are done, of how many.
     """
+    if len(tiles) == 1:
+        return restore(image)
     total = torch.zeros_like(image)
     weights = torch.zeros_like(image[:, :1])
-    for tile in tiles:
+    for done, tile in enumerate(tiles, start=1):
         weight = _feather(tile, (image.shape[2], image.shape[3]), overlap_px)
         tile.of(total).addcmul_(restore(tile.of(image)), weight)
         tile.of(weights).add_(weight)
-    return total / weights
+        if on_tile is not None:
+            on_tile(done, len(tiles))
+    return total.div_(weights)
 
 
 def _spans(length: int, *, tile_px: int, overlap_px: int, multiple: int) -> list[tuple[int, int]]:
     largest = tile_px // multiple * multiple
     overlap = math.ceil(overlap_px / multiple) * multiple
-    if largest <= overlap:
-        raise ValueError(f"a tile of {tile_px} px is not larger than its overlap of {overlap} px")
     if length <= largest:
         return [(0, length)]
+    if largest <= overlap:
+        raise ValueError(f"a tile of {tile_px} px is not larger than its overlap of {overlap} px")
     count = math.ceil((length - overlap) / (largest - overlap))
     # Equal tiles, only as large as the overlap needs, waste least work.
     size = math.ceil((length + (count - 1) * overlap) / count / multiple) * multiple
