@@ -1,56 +1,23 @@
-"""Degraded pictures to restore, wherever they lie: image files, folders of them, or a session's camera B."""
+"""Image files: their pixels in the order and depth they have, and what they say beside them."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
 import cv2
 import numpy as np
 
-from twinlens.capture.session import MANIFEST, Session, SessionPairs
 from twinlens.errors import RestoreError
-from twinlens.pixels import Picture
+from twinlens.picture_metadata import with_metadata_of
+from twinlens.pixels import Picture, PictureFloat
 from twinlens.storage import sealed
+from twinlens.tiff_tags import is_tiff, pages_of
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp"}
-
-
-@dataclass(frozen=True)
-class DegradedPicture:
-    """One picture to restore, and the file name its result gets."""
-
-    name: str
-    load: Callable[[], Picture]
-    is_raw: bool = False
-    """True for a whole frame as camera B sent it."""
-
-
-def degraded_pictures(sources: Sequence[Path]) -> list[DegradedPicture]:
-    """Every picture in `sources`; a session counts with each frame of camera B.
-
-    Raises:
-        RestoreError: there is none, or two would get the same name.
-    """
-    found = [picture for source in sources for picture in _pictures(source)]
-    if not found:
-        raise RestoreError(
-            f"no picture in {', '.join(map(str, sources))}",
-            hint=f"give {', '.join(sorted(SUFFIXES))} files, folders of them, or session folders",
-        )
-    names = [picture.name for picture in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise RestoreError(
-            f"two pictures are named {twice[0]}", hint="restore them in two runs with different --out"
-        )
-    return found
-
-
-def sessions_among(sources: Sequence[Path]) -> list[Session]:
-    """Those of the sources that are sessions."""
-    return [Session(source) for source in sources if (source / MANIFEST).is_file()]
+_TIFF_SUFFIXES = {".tif", ".tiff"}
+_LZW = (cv2.IMWRITE_TIFF_COMPRESSION, 5)
+"""Lossless. OpenCV would write float32 RGB as SGI LogLuv, which is not."""
 
 
 def require_new(paths: Iterable[Path]) -> None:
@@ -62,53 +29,66 @@ def require_new(paths: Iterable[Path]) -> None:
         )
 
 
-def read_picture(path: Path) -> Picture:
-    """(h, w) or (h, w, 3) RGB, uint8 or uint16.
+def read_picture(path: Path) -> Picture | PictureFloat:
+    """(h, w) or (h, w, 3) RGB, uint8, uint16 or float32, as the pixels lie in the file; a TIFF's turned upright.
 
     Raises:
         RestoreError: the file is no picture, or of a type that cannot be restored.
     """
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as cause:
-        raise RestoreError(f"{path} cannot be read: {cause.strerror}", hint="check its permissions") from cause
-    image = cast("Picture | None", cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None)
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise RestoreError(f"{path} is no 8 or 16 bit picture", hint=f"give one of {', '.join(sorted(SUFFIXES))}")
+    data = _bytes_of(path)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if image is None or image.dtype not in (np.uint8, np.uint16, np.float32):
+        raise RestoreError(
+            f"{path} is no 8 or 16 bit or float32 picture", hint=f"give one of {', '.join(sorted(SUFFIXES))}"
+        )
     if image.ndim == 3 and image.shape[2] == 4:
         raise RestoreError(f"{path} has an alpha channel", hint="save it without transparency")
-    return image if image.ndim == 2 else cast("Picture", np.ascontiguousarray(image[..., ::-1]))
+    if is_tiff(data) and pages_of(data) > 1:
+        raise RestoreError(
+            f"{path} holds {pages_of(data)} pictures, 1 is needed", hint="split it into files first"
+        )
+    upright = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+    return cast("Picture | PictureFloat", upright)
 
 
-def save_picture(picture: Picture, path: Path) -> Path:
-    """Write a PNG or TIFF; the file appears whole."""
+def save_picture(picture: Picture | PictureFloat, path: Path, *, like: Path | None = None) -> Path:
+    """Write a PNG or TIFF; the file appears whole.
+
+    Args:
+        picture: float32 goes into a TIFF only.
+        path: says by its suffix which of the two.
+        like: the file whose EXIF, ICC profile, XMP and texts it gets.
+
+    Raises:
+        RestoreError: the suffix is of another format, or what `like` says is cut short.
+    """
+    is_float = picture.dtype == np.float32
+    if path.suffix.lower() not in (_TIFF_SUFFIXES if is_float else {".png", *_TIFF_SUFFIXES}):
+        wanted = ".tif" if is_float else ".png or .tif"
+        raise RestoreError(f"{path} cannot be encoded as {picture.dtype}", hint=f"choose a {wanted} name")
     bgr = picture if picture.ndim == 2 else picture[..., ::-1]
-    encoded, data = cv2.imencode(path.suffix, bgr)
-    if not encoded:
-        raise RestoreError(f"{path} cannot be encoded", hint="choose a .png or .tif name")
+    is_png = path.suffix.lower() == ".png"
+    _, encoded = cv2.imencode(path.suffix, bgr, () if is_png else _LZW)
+    data = encoded.tobytes()
+    if like is not None:
+        try:
+            data = with_metadata_of(_bytes_of(like), data)
+        except (struct.error, IndexError) as cause:
+            raise RestoreError(
+                f"{like}: what it says beside its pixels is cut short ({cause})", hint="save the file again"
+            ) from cause
     with sealed(path) as part:
-        part.write_bytes(data.tobytes())
+        part.write_bytes(data)
     return path
 
 
-def _pictures(source: Path) -> list[DegradedPicture]:
-    if source.is_file():
-        return [DegradedPicture(_result_name(source), partial(read_picture, source))]
-    if (source / MANIFEST).is_file():
-        session = Session(source)
-        pairs = session.pairs()
-        return [
-            DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i), is_raw=True)
-            for i in range(len(pairs))
-        ]
-    files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    return [DegradedPicture(_result_name(path), partial(read_picture, path)) for path in files]
+def result_name(path: Path) -> str:
+    """The file name a restored picture gets: PNG but for TIFF, as restoring should not add compression."""
+    return path.stem + (path.suffix if path.suffix.lower() in _TIFF_SUFFIXES else ".png")
 
 
-def _camera_b(pairs: SessionPairs, index: int) -> Picture:
-    return pairs[index].b.pixels
-
-
-def _result_name(path: Path) -> str:
-    # A restored JPEG is written as PNG: restoring should not add compression.
-    return path.stem + (path.suffix if path.suffix.lower() in (".tif", ".tiff") else ".png")
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as cause:
+        raise RestoreError(f"{path} cannot be read: {cause.strerror}", hint="check its permissions") from cause

@@ -26,7 +26,7 @@ __all__ = ["OnTile", "RestoreSettings", "Restorer"]
 
 OnTile = Callable[[int, int], None]
 """Told how many tiles of a picture are done, of how many."""
-_AnyPicture = TypeVar("_AnyPicture", Picture, PictureFloat)
+_AnyPicture = TypeVar("_AnyPicture", bound=Picture | PictureFloat)
 _FULL = ("not enough memory", "can't allocate memory", "out of memory")
 """What torch's own errors say where an allocation failed."""
 
@@ -121,7 +121,7 @@ class Restorer:
                 raise
             raise self._out_of_memory(plan) from cause
 
-    def restore_raw(self, frame: Picture, *, on_tile: OnTile | None = None) -> Picture:
+    def restore_raw(self, frame: _AnyPicture, *, on_tile: OnTile | None = None) -> _AnyPicture:
         """The restored whole frame (h, w) of camera B as it sent it, corrected first as the training frames were.
 
         Without a correction, which is where those had none, the frame is restored as it is.
@@ -131,10 +131,24 @@ class Restorer:
                 suffice.
             CorrectionError: the frame is not of the size that the correction was measured at.
         """
+        return self(self.corrected(frame), on_tile=on_tile)
+
+    def corrected(self, frame: _AnyPicture) -> _AnyPicture:
+        """A frame as camera B sent it, as training frames were: corrected where those were.
+
+        Raises:
+            RestoreError: the frame has another bit depth than the network was trained on.
+            CorrectionError: the frame is not of the size that the correction was measured at.
+        """
         self.require(frame)
-        if self.correction is not None:
-            frame = self.correction.apply(frame, bit_depth=self.bit_depth)
-        return self(frame, on_tile=on_tile)
+        if self.correction is None:
+            return frame
+        if frame.dtype == np.float32:
+            raise RestoreError(
+                f"a float picture is no frame as camera B sent it, which has {self.bit_depth} bit",
+                hint="restore it without correction",
+            )
+        return cast("_AnyPicture", self.correction.apply(cast("Picture", frame), bit_depth=self.bit_depth))
 
     def plan(self, shape_hw: tuple[int, int]) -> RestorePlan:
         """How pictures of this size are restored; found when the first one is met, and kept.

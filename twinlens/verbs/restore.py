@@ -28,8 +28,9 @@ def restore(
     where they are raw whole frames of camera B, say --correct.
     """
     from twinlens.capture.corrected import warn_of_other_gain
+    from twinlens.degraded_pictures import degraded_pictures, sessions_among
     from twinlens.errors import RestoreError
-    from twinlens.picture_files import degraded_pictures, require_new, save_picture, sessions_among
+    from twinlens.picture_files import require_new, save_picture
     from twinlens.restore.checkpoint import load_checkpoint
     from twinlens.restore.restorer import Restorer, RestoreSettings
 
@@ -48,7 +49,7 @@ def restore(
         for done, picture in enumerate(pictures, start=1):
             is_raw = picture.is_raw if correct is None else correct
             apply = restorer.restore_raw if is_raw else restorer
-            written.append(str(save_picture(apply(picture.load()), out / picture.name)))
+            written.append(str(save_picture(apply(picture.load()), out / picture.name, like=picture.file)))
             bar.move(done, picture.name)
     if json:
         console.report_json({"written": written})

@@ -1,0 +1,99 @@
+"""Degraded pictures to restore, wherever they lie: image files, folders of them, sessions, datasets."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import h5py
+
+from twinlens.capture.session import MANIFEST, Session, SessionPairs
+from twinlens.dataset.paired import PairedDataset, PairSplit
+from twinlens.dataset.schema import DEFAULT_SCHEME
+from twinlens.errors import RestoreError
+from twinlens.picture_files import SUFFIXES, read_picture, result_name
+from twinlens.pixels import Picture, PictureFloat
+
+
+@dataclass(frozen=True)
+class DegradedPicture:
+    """One picture to restore, and the file name its result gets."""
+
+    name: str
+    load: Callable[[], Picture | PictureFloat]
+    is_raw: bool = False
+    """True for a whole frame as camera B sent it."""
+    file: Path | None = None
+    """The image file it is; None for frames of sessions and datasets, which are all of one kind."""
+
+    @property
+    def id(self) -> str:
+        """What it is called where no file name is needed: a pair's id, or session and number."""
+        return Path(self.name).stem
+
+
+def degraded_pictures(
+    sources: Sequence[Path], *, split: str = "test", scheme: str = DEFAULT_SCHEME
+) -> list[DegradedPicture]:
+    """Every picture in `sources`: a session counts with each frame of camera B, a dataset with its inputs.
+
+    Args:
+        sources: image files, folders of them, session folders, datasets.
+        split: of datasets.
+        scheme: of datasets.
+
+    Raises:
+        RestoreError: there is none, or two would get the same name.
+        TwinlensError: a session or dataset cannot be read.
+    """
+    found = [picture for source in sources for picture in _pictures(source, split, scheme)]
+    if not found:
+        raise RestoreError(
+            f"no picture in {', '.join(map(str, sources))}",
+            hint=f"give {', '.join(sorted(SUFFIXES))} files, folders of them, session folders, or datasets",
+        )
+    names: set[str] = set()
+    for picture in found:
+        if picture.name in names:
+            raise RestoreError(
+                f"two pictures are named {picture.name}", hint="restore them in two runs with different --out"
+            )
+        names.add(picture.name)
+    return found
+
+
+def sessions_among(sources: Sequence[Path]) -> list[Session]:
+    """Those of the sources that are sessions."""
+    return [Session(source) for source in sources if (source / MANIFEST).is_file()]
+
+
+def _pictures(source: Path, split: str, scheme: str) -> list[DegradedPicture]:
+    if source.is_file():
+        return _inputs(source, split, scheme) if h5py.is_hdf5(source) else [_image_file(source)]
+    if (source / MANIFEST).is_file():
+        session = Session(source)
+        pairs = session.pairs()
+        return [
+            DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i), is_raw=True)
+            for i in range(len(pairs))
+        ]
+    files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    return [_image_file(path) for path in files]
+
+
+def _image_file(path: Path) -> DegradedPicture:
+    return DegradedPicture(result_name(path), partial(read_picture, path), file=path)
+
+
+def _inputs(path: Path, split: str, scheme: str) -> list[DegradedPicture]:
+    pairs = PairedDataset(path).split(split, scheme=scheme)
+    ids = [pair_id.decode() for pair_id in pairs.dataset.contents.table["pair_id"][pairs.indices].tolist()]
+    return [DegradedPicture(f"{pair_id}.png", partial(_input, pairs, i)) for i, pair_id in enumerate(ids)]
+
+
+def _camera_b(pairs: SessionPairs, index: int) -> Picture:
+    return pairs[index].b.pixels
+
+
+def _input(pairs: PairSplit, index: int) -> Picture:
+    return pairs.frames(index)[0]
