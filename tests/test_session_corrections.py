@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -188,6 +189,10 @@ def test_restoring_the_session_repeats_the_correction_of_training(walked: Walked
     assert run([*where, "-o", str(tmp_path / "out")]) == 0
     restored = read_picture(sorted((tmp_path / "out").iterdir())[0])
     np.testing.assert_array_equal(restored, expected)
+    assert run([*where, "-o", str(tmp_path / "all.h5"), "--to", "h5"]) == 0
+    with h5py.File(tmp_path / "all.h5") as file:
+        np.testing.assert_array_equal(file["restored"][0], expected)
+        assert file["ids"][0].decode() == f"{walked.session.id}_000000"
     assert run([*where, "-o", str(tmp_path / "raw"), "--no-correct"]) == 0
     assert not np.array_equal(read_picture(sorted((tmp_path / "raw").iterdir())[0]), expected)
 

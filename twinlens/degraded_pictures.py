@@ -21,10 +21,15 @@ class DegradedPicture:
 
     name: str
     load: Callable[[], Picture | PictureFloat]
+    source: Path
+    """The image file, session or dataset it lies in."""
     is_raw: bool = False
     """True for a whole frame as camera B sent it."""
-    file: Path | None = None
-    """The image file it is; None for frames of sessions and datasets, which are all of one kind."""
+
+    @property
+    def file(self) -> Path | None:
+        """The image file it is; None for frames of sessions and datasets, which are alike within a source."""
+        return self.source if self.source.suffix.lower() in SUFFIXES and self.source.is_file() else None
 
     @property
     def id(self) -> str:
@@ -74,7 +79,7 @@ def _pictures(source: Path, split: str, scheme: str) -> list[DegradedPicture]:
         session = Session(source)
         pairs = session.pairs()
         return [
-            DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i), is_raw=True)
+            DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i), source, is_raw=True)
             for i in range(len(pairs))
         ]
     files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
@@ -82,13 +87,17 @@ def _pictures(source: Path, split: str, scheme: str) -> list[DegradedPicture]:
 
 
 def _image_file(path: Path) -> DegradedPicture:
-    return DegradedPicture(result_name(path), partial(read_picture, path), file=path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise RestoreError(
+            f"{path} is no picture by its name", hint=f"give {', '.join(sorted(SUFFIXES))} files, or rename it"
+        )
+    return DegradedPicture(result_name(path), partial(read_picture, path), path)
 
 
 def _inputs(path: Path, split: str, scheme: str) -> list[DegradedPicture]:
     pairs = PairedDataset(path).split(split, scheme=scheme)
     ids = [pair_id.decode() for pair_id in pairs.dataset.contents.table["pair_id"][pairs.indices].tolist()]
-    return [DegradedPicture(f"{pair_id}.png", partial(_input, pairs, i)) for i, pair_id in enumerate(ids)]
+    return [DegradedPicture(f"{pair_id}.png", partial(_input, pairs, i), path) for i, pair_id in enumerate(ids)]
 
 
 def _camera_b(pairs: SessionPairs, index: int) -> Picture:

@@ -21,11 +21,17 @@ _LZW = (cv2.IMWRITE_TIFF_COMPRESSION, 5)
 
 
 def require_new(paths: Iterable[Path]) -> None:
-    """Raise `RestoreError` if one of the files exists already, a source picture perhaps."""
-    there = [path for path in paths if path.exists()]
+    """Raise `RestoreError` if one of the files exists already, a source picture perhaps, or is named twice."""
+    wanted = list(paths)
+    there = [path for path in wanted if path.exists()]
     if there:
         raise RestoreError(
             f"{there[0]} exists already, and {len(there) - 1} more", hint="choose an empty folder with --out"
+        )
+    if len(set(wanted)) < len(wanted):
+        twice = next(path for k, path in enumerate(wanted) if path in wanted[:k])
+        raise RestoreError(
+            f"two results are named {twice.name}", hint="restore them in two runs with different --out"
         )
 
 

@@ -1,11 +1,20 @@
 """`twinlens restore`."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from twinlens import console
 from twinlens.verbs.options import as_json, existing
+
+if TYPE_CHECKING:
+    from twinlens.degraded_pictures import DegradedPicture
+    from twinlens.restore.restorer import Restorer
+    from twinlens.video_files import Video
+else:
+    DegradedPicture = Restorer = Video = Any  # importing them would make --help slow
 
 
 @click.command()
@@ -18,23 +27,65 @@ from twinlens.verbs.options import as_json, existing
     default=None,
     help="Apply camera B's dark, gain and defect maps first.  [default: to sessions' frames, not to image files]",
 )
+@click.option(
+    "--to",
+    type=click.Choice(["files", "h5"]),
+    default="files",
+    show_default=True,
+    help="h5: one restored.h5 with all frames of sessions and datasets.",
+)
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True,
+              help="Of datasets.")  # fmt: skip
+@click.option("--scheme", default="default", show_default=True, help="Split scheme of datasets.")
+@click.option(
+    "--tile",
+    "tile_px",
+    type=click.IntRange(min=1),
+    help="Restore in tiles up to this many px high and wide.  [default: whole where memory allows]",
+)
+@click.option("--overlap", "overlap_px", type=click.IntRange(min=0), default=64, show_default=True,
+              help="What neighbouring tiles share at least, in px.")  # fmt: skip
+@click.option("--memory", "memory_gib", type=click.FloatRange(min=0, min_open=True),
+              help="GiB that restoring may take.  [default: what is free]")  # fmt: skip
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="auto: bfloat16 where the device is faster in it; at most 0.01 dB worse.",
+)
+@click.option("--pool", type=click.Choice(["global", "local"]), default="global", show_default=True,
+              help="local: attention gates average over areas as large as in training.")  # fmt: skip
+@click.option(
+    "--ensemble", is_flag=True, help="Mean over 8 turned and mirrored versions; for symmetric blur only."
+)
 @as_json
 def restore(
-    *, sources: tuple[Path, ...], checkpoint: Path, out: Path, device: str, correct: bool | None, json: bool
+    *,
+    sources: tuple[Path, ...],
+    checkpoint: Path,
+    out: Path,
+    correct: bool | None,
+    to: str,
+    split: str,
+    scheme: str,
+    json: bool,
+    **settings: Any,
 ) -> None:
-    """Restore image files, folders of them, or camera B's frames of sessions.
+    """Restore image files, folders of them, videos, camera B's frames of sessions, or the inputs of datasets.
 
-    A session's frames are raw: they are corrected as the training frames were. Image files are taken as they are;
-    where they are raw whole frames of camera B, say --correct.
+    A session's frames are raw: they are corrected as the training frames were. Image files and videos are taken as
+    they are; where they are raw whole frames of camera B, say --correct. Depth, EXIF, profiles and tags are kept.
     """
     from twinlens.capture.corrected import warn_of_other_gain
     from twinlens.degraded_pictures import degraded_pictures, sessions_among
     from twinlens.errors import RestoreError
-    from twinlens.picture_files import require_new, save_picture
+    from twinlens.picture_files import require_new
     from twinlens.restore.checkpoint import load_checkpoint
     from twinlens.restore.restorer import Restorer, RestoreSettings
+    from twinlens.video_files import VIDEO_SUFFIXES, open_video, result_of
 
-    restorer = Restorer.from_checkpoint(load_checkpoint(checkpoint), settings=RestoreSettings(device=device))
+    restorer = Restorer.from_checkpoint(load_checkpoint(checkpoint), settings=RestoreSettings(**settings))
     if restorer.correction is not None and correct is not False:
         warn_of_other_gain(sessions_among(sources), restorer.correction)
     if correct and restorer.correction is None:
@@ -42,16 +93,61 @@ def restore(
             f"{checkpoint} holds no correction: its training frames were raw",
             hint="leave out --correct, or train on a dataset whose calibration had a dark series",
         )
-    written = []
-    pictures = degraded_pictures(sources)
-    require_new(out / picture.name for picture in pictures)
-    with console.bar("restoring", len(pictures)) as bar:
-        for done, picture in enumerate(pictures, start=1):
-            is_raw = picture.is_raw if correct is None else correct
-            apply = restorer.restore_raw if is_raw else restorer
-            written.append(str(save_picture(apply(picture.load()), out / picture.name, like=picture.file)))
-            bar.move(done, picture.name)
-    if json:
-        console.report_json({"written": written})
+    videos = [source for source in sources if source.suffix.lower() in VIDEO_SUFFIXES]
+    others = [source for source in sources if source not in videos]
+    pictures = degraded_pictures(others, split=split, scheme=scheme) if others or not videos else []
+    if to == "h5":
+        if videos or any(picture.file for picture in pictures):
+            raise click.UsageError("--to h5 is for sessions and datasets; image files and videos go into files")
+        written = _restore_h5(restorer, pictures, out, checkpoint)
     else:
-        console.say(f"wrote {len(written)} pictures to {out}")
+        opened = [open_video(video) for video in videos]
+        require_new([*(out / picture.name for picture in pictures), *(out / result_of(video) for video in videos)])
+        written = _restore_files(restorer, pictures, out, correct=correct) if pictures else []
+        written += [_restore_video(restorer, video, out / result_of(video.path)) for video in opened]
+    if json:
+        console.report_json({"written": [str(path) for path in written]})
+    else:
+        console.say(f"wrote {len(pictures) + len(videos)} pictures and videos to {out}")
+
+
+def _restore_files(
+    restorer: Restorer, pictures: Sequence[DegradedPicture], out: Path, *, correct: bool | None
+) -> list[Path]:
+    from twinlens.restoring import restore_into_folder
+
+    _tell_plans(restorer, pictures, correct=correct)
+    with console.bar("restoring", len(pictures)) as bar:
+        return restore_into_folder(restorer, pictures, out, correct=correct, on_picture=bar.move)
+
+
+def _restore_h5(
+    restorer: Restorer, pictures: Sequence[DegradedPicture], out: Path, checkpoint: Path
+) -> list[Path]:
+    from twinlens.picture_files import require_new
+    from twinlens.restoring import restore_into_file
+
+    path = out if out.suffix == ".h5" else out / "restored.h5"
+    require_new([path])
+    _tell_plans(restorer, pictures, correct=None)
+    with console.bar("restoring", len(pictures)) as bar:
+        return [restore_into_file(restorer, pictures, path, checkpoint=checkpoint, on_picture=bar.move)]
+
+
+def _restore_video(restorer: Restorer, video: Video, path: Path) -> Path:
+    from twinlens.restoring import restore_video
+
+    console.note(f"{video.path}: {restorer.plan(video.shape_hw)}")
+    with console.bar(f"restoring {video.path.name}", video.frame_count or None) as bar:
+        count = restore_video(restorer, video, path, on_picture=bar.move)
+    if video.frame_count not in (0, count):
+        console.note(f"{video.path} says it has {video.frame_count} frames; {count} could be read")
+    return path
+
+
+def _tell_plans(restorer: Restorer, pictures: Sequence[DegradedPicture], *, correct: bool | None) -> None:
+    from twinlens.restoring import plans_for
+
+    for plan in plans_for(restorer, pictures, correct=correct):
+        height, width = plan.shape_hw
+        console.note(f"{width}x{height} px: {plan}")
