@@ -80,3 +80,9 @@ def row(told, *first, method=None):
         if words[: len(first)] == list(first) and (method is None or method in words):
             return words if method is None else words[words.index(method) + 1 :]
     raise AssertionError(f"no row {first}, {method} in:\n{told}")
+
+
+def test_what_a_restoring_process_takes_is_measured_against_its_bar():
+    told = run("restore_memory.py", "--networks", "demo", "--size", "320x256", "--precisions", "auto").splitlines()
+    assert [line.split()[:2] for line in told] == [["demo", "uint8"], ["demo", "uint16"]]
+    assert all("whole" in line and 0.1 < float(line.split(": ")[1].split()[0]) < 2 for line in told)
