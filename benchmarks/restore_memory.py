@@ -5,7 +5,7 @@ demo network restores the frame whole, the published deblurring width in the til
 takes about ten CPU-minutes a frame, so that unless --full is given it stops after some tiles: all that belongs to
 the whole frame is allocated then, but for the result.
 
-    python benchmarks/restore_memory.py [--tiles 2 | --full] [--threads 1] [--precisions float32 auto] [--size 2592x2048]
+    python benchmarks/restore_memory.py [--networks demo deblur] [--precisions float32 auto] [--tiles 2 | --full]
 """
 
 import argparse

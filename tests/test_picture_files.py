@@ -149,6 +149,14 @@ def test_metadata_that_are_cut_short_end_in_an_error_and_leave_nothing(tmp_path:
     assert not (tmp_path / "r.tif").exists()
 
 
+def test_a_thumbnail_beside_the_picture_is_no_second_picture(tmp_path: Path) -> None:
+    picture = picture_of(np.uint8, (32, 32))
+    with tifffile.TiffWriter(tmp_path / "t.tif") as writer:
+        writer.write(picture, metadata=None)
+        writer.write(picture[::4, ::4], metadata=None, subfiletype=1)
+    np.testing.assert_array_equal(read_picture(tmp_path / "t.tif"), picture)
+
+
 def test_what_cannot_be_restored_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"no picture")
     (tmp_path / "e.png").write_bytes(b"")

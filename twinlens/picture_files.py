@@ -49,10 +49,8 @@ def read_picture(path: Path) -> Picture | PictureFloat:
         )
     if image.ndim == 3 and image.shape[2] == 4:
         raise RestoreError(f"{path} has an alpha channel", hint="save it without transparency")
-    if is_tiff(data) and pages_of(data) > 1:
-        raise RestoreError(
-            f"{path} holds {pages_of(data)} pictures, 1 is needed", hint="split it into files first"
-        )
+    if is_tiff(data):
+        _require_one_page(path, data)
     upright = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     return cast("Picture | PictureFloat", upright)
 
@@ -91,6 +89,15 @@ def save_picture(picture: Picture | PictureFloat, path: Path, *, like: Path | No
 def result_name(path: Path) -> str:
     """The file name a restored picture gets: PNG but for TIFF, as restoring should not add compression."""
     return path.stem + (path.suffix if path.suffix.lower() in _TIFF_SUFFIXES else ".png")
+
+
+def _require_one_page(path: Path, tiff: bytes) -> None:
+    try:
+        pages = pages_of(tiff)
+    except (struct.error, IndexError) as cause:
+        raise RestoreError(f"{path}: its directories are cut short", hint="save the file again") from cause
+    if pages > 1:
+        raise RestoreError(f"{path} holds {pages} pictures, 1 is needed", hint="split it into files first")
 
 
 def _bytes_of(path: Path) -> bytes:

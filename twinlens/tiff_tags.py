@@ -14,6 +14,8 @@ _ELEMENT_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 1
 _RATIONALS = (5, 10)
 _DIRECTORIES = (34665, 34853, 40965)
 """EXIF, GPS and interoperability: their value is where another directory lies."""
+_SUBFILE_TYPE = 254
+"""Its bit 0 marks a smaller version of another picture."""
 _ORIENTATION = 274
 """Not taken over: OpenCV turns the pixels of a TIFF upright when it reads them."""
 _OF_THE_PIXELS = {
@@ -40,12 +42,18 @@ def is_tiff(data: bytes) -> bool:
 
 
 def pages_of(data: bytes) -> int:
-    """How many pictures a TIFF holds."""
-    offset, count = _first(data), 0
-    while offset and count < 1 << 16:
+    """How many pictures a TIFF holds, smaller versions of them left out.
+
+    Raises:
+        struct.error: it ends before its directories do.
+    """
+    offset, count, seen = _first(data), 0, set[int]()
+    while offset and offset not in seen:
+        seen.add(offset)
+        subfile = _directory(data, offset, depth=_DEEPEST).get(_SUBFILE_TYPE)
+        count += subfile is None or not subfile.data[0] & 1
         (entries,) = _unpack(data, "H", offset)
         (offset,) = _unpack(data, "I", offset + 2 + 12 * entries)
-        count += 1
     return count
 
 

@@ -125,9 +125,9 @@ def test_a_float_picture_comes_out_as_float_and_clipped() -> None:
 
 
 def test_a_picture_is_whole_where_memory_allows_and_in_the_largest_tiles_that_fit_elsewhere() -> None:
-    network, picture = quiet_mprnet(), picture_of((700, 900), 8)
+    network, picture = quiet_mprnet(), picture_of((520, 640), 8)
     ample = Restorer(network, bit_depth=8, settings=RestoreSettings(precision="float32"))
-    whole = ample.plan((700, 900))
+    whole = ample.plan((520, 640))
     assert whole.is_whole
     assert "whole" in str(whole)
     scarce_gib = (whole.need_bytes + BACKEND_BYTES) / 2 / GIB
@@ -176,14 +176,14 @@ def test_the_ensemble_commutes_with_turning_and_mirroring() -> None:
 
 
 def test_local_means_are_those_of_the_training_crops() -> None:
-    network, picture = quiet_mprnet(), picture_of((96, 96), 16)
+    network, picture = quiet_mprnet(), picture_of((64, 64), 16)
     local = RestoreSettings(pool="local", precision="float32")
     with pytest.raises(RestoreError, match="training crops"):
         Restorer(network, bit_depth=16, settings=local)
-    restored = Restorer(network, bit_depth=16, settings=local, crop_px=32)(picture)
+    restored = Restorer(network, bit_depth=16, settings=local, crop_px=24)(picture)
     exact = RestoreSettings(precision="float32")
     assert not np.array_equal(restored, Restorer(network, bit_depth=16, settings=exact)(picture))
-    expected = Restorer(copy.deepcopy(network).localise((32, 32)), bit_depth=16, settings=exact)(picture)
+    expected = Restorer(copy.deepcopy(network).localise((24, 24)), bit_depth=16, settings=exact)(picture)
     np.testing.assert_array_equal(restored, expected)
 
 

@@ -10,8 +10,10 @@ from twinlens.restore.tiling import Tile, plan_tiles
 
 LARGEST_TILE_PX = 1024
 TILE_STEP_PX = 64
-MANY_PX = 256
-"""MPRNet in tiles from here on, overlapping by 32 px and more, loses at most 0.01 dB; in tiles of 128 px 0.1."""
+_ENOUGH_OVERLAP_PX = 32
+_COSTS = ((256, "at most 0.01 dB"), (128, "up to 0.1 dB"))
+"""What MPRNet loses by the shorter side of a tile, measured on three photographs with a network of 16 channels
+trained for two minutes; smaller tiles, and overlaps below 32 px, lose more."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class RestorePlan:
     """Of the picture, filled up to what the network takes."""
     tiles: tuple[Tile, ...]
     """One where it is restored whole."""
+    overlap_px: int
+    """What neighbouring tiles share at least."""
     need_bytes: int
     """What the largest tile takes, and the picture's float32 copies with it."""
     whole_bytes: int
@@ -46,7 +50,8 @@ class RestorePlan:
         if self.is_whole:
             return f"whole pictures: {self.need_bytes / GIB:.1f} GiB needed, {free}"
         height, width = self.tile_hw
-        cost = "at most 0.01 dB" if min(height, width) >= MANY_PX else "up to 0.1 dB at 128 px"
+        enough = min(height, width) if self.overlap_px >= _ENOUGH_OVERLAP_PX else 0
+        cost = next((cost for side, cost in _COSTS if enough >= side), "more than 0.1 dB")
         return (
             f"{len(self.tiles)} tiles of {width}x{height} px: {self.need_bytes / GIB:.1f} GiB needed, {free}, "
             f"whole it would be {self.whole_bytes / GIB:.1f} GiB. Tiles change the result, with MPRNet by {cost}"
@@ -114,6 +119,7 @@ class Planner:
         return RestorePlan(
             shape_hw=shape_hw,
             tiles=tuple(tiles),
+            overlap_px=self.overlap_px,
             need_bytes=copies + self.piece_bytes((first.bottom - first.top, first.right - first.left)),
             whole_bytes=copies + self.piece_bytes(shape_hw),
             free_bytes=free_bytes,
