@@ -9,13 +9,14 @@ from twinlens.restore.networks.network import Network
 
 MIB, GIB = 2**20, 2**30
 RESIDENT_PER_LIVE = {torch.float32: 1.1, torch.bfloat16: 1.4}
-"""What a process grows by, in parts of its live tensors.
+"""What a process grows by, in parts of its live tensors; with `BACKEND_BYTES` never less than was measured.
 
-Measured on MPRNet tiny, demo and deblur from 384x384 to 2592x2048 (torch 2.13, oneDNN, one thread): 1.00 to 1.18
-from 350 MiB of live tensors on in float32, 1.37 in bfloat16, where oneDNN holds more copies in its own layout.
+MPRNet tiny, demo and deblur and NAFNet demo and gopro32, 384x384 to 2592x2048, torch 2.13 with oneDNN, one thread:
+at 500 MiB of live tensors and more it was 1.00 to 1.04 in float32 and 1.00 to 1.37 in bfloat16, where oneDNN holds
+more copies in its own layout.
 """
 BACKEND_BYTES = 192 * MIB
-"""What it grows by beside that; measured 40 to 165 MiB where maps are small."""
+"""What it grows by beside that; 40 to 165 MiB were measured where maps are small."""
 USABLE_SHARE = 0.9
 """Of what is free; the rest is for other programs."""
 UNTOLD_BYTES = 4 * GIB
