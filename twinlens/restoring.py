@@ -83,7 +83,7 @@ def restore_into_file(
     """
     ids = [picture.id for picture in pictures]
     with restored_file(
-        path, ids, like=pictures[0].load(), checkpoint=checkpoint, settings=restorer.settings
+        path, ids, like=pictures[0].load(), checkpoint=checkpoint, settings=restorer.settings_used
     ) as write:
         for done, picture in enumerate(pictures):
             write(_restored(restorer, picture, None, _told(on_picture, done, picture.name)))

@@ -1,6 +1,7 @@
 """A trained network as a function from a degraded picture to a restored one."""
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Self, TypeVar, cast
@@ -84,6 +85,11 @@ class Restorer:
             overlap_px=self.settings.overlap_px,
         )
         self._plans: dict[tuple[int, int], RestorePlan] = {}
+
+    @property
+    def settings_used(self) -> RestoreSettings:
+        """The settings with the precision that "auto" turned out to be here."""
+        return dataclasses.replace(self.settings, precision=str(self.precision).removeprefix("torch."))
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, settings: RestoreSettings | None = None) -> Self:
