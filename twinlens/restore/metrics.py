@@ -1,23 +1,39 @@
-"""How close a picture is to its target: PSNR, and SSIM by named protocol.
+"""How close a picture is to its target: PSNR and SSIM, by named protocol.
 
 The range is always given, never guessed from the pixels, and scores are computed in float64.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from twinlens.errors import RestoreError
 from twinlens.pixels import Mask, Picture
+from twinlens.restore.similarity import SIMILARITIES, Plane, Similarity
 
 PROTOCOL = "wang2003"
-"""SSIM of Wang et al. 2004 as in the authors' code: 11x11 Gaussian, sigma 1.5, only whole windows count."""
-_WINDOW = 11
-_SIGMA = 1.5
+"""What is used where nobody names another."""
 
 
-def psnr(picture: Picture, target: Picture, *, data_range: float, mask: Mask | None = None) -> float:
+@dataclass(frozen=True)
+class Protocol:
+    """What PSNR and SSIM are taken of, and which SSIM."""
+
+    says: str
+    """In one line."""
+    similarity: Similarity
+    channels: tuple[int, ...]
+    """Pictures it takes: 1 mono, 3 RGB."""
+    planes: Callable[[Picture, float], list[Plane]]
+    """What is compared, from a picture and the data range."""
+
+
+def psnr(
+    picture: Picture, target: Picture, *, data_range: float, mask: Mask | None = None, protocol: str = PROTOCOL
+) -> float:
     """Peak signal-to-noise ratio in dB; infinite where the two are equal.
 
     Args:
@@ -25,75 +41,110 @@ def psnr(picture: Picture, target: Picture, *, data_range: float, mask: Mask | N
         target: the truth, of the same shape and dtype.
         data_range: largest minus smallest possible value, 255 for 8 bit.
         mask: the pixels that count; all by default.
+        protocol: a name of `PROTOCOLS`.
+
+    Raises:
+        RestoreError: the protocol does not take such pictures.
     """
-    _require_alike(picture, target, mask)
-    difference = picture.astype(np.float64) - target
-    squares = np.square(difference if mask is None else difference[mask])
-    error = float(squares.mean())
+    found = _protocol_for(protocol, picture, target, mask)
+    counted = slice(None) if mask is None else mask
+    planes = zip(found.planes(picture, data_range), found.planes(target, data_range), strict=True)
+    error = float(np.mean([np.square((a - b)[counted]).mean() for a, b in planes]))
     return math.inf if error == 0 else 10 * math.log10(data_range**2 / error)
 
 
 def ssim(
     picture: Picture, target: Picture, *, data_range: float, mask: Mask | None = None, protocol: str = PROTOCOL
 ) -> float:
-    """Structural similarity, at most 1; colours are averaged.
+    """Structural similarity, at most 1; planes are averaged.
 
     Args:
-        picture: what is judged, (h, w) or (h, w, 3), at least 11 px high and wide.
+        picture: what is judged, (h, w) or (h, w, 3), at least as high and wide as the window.
         target: the truth, of the same shape and dtype.
         data_range: largest minus smallest possible value.
         mask: a window counts where all of its pixels are True; all by default.
-        protocol: only "wang2003" yet.
+        protocol: a name of `PROTOCOLS`.
+
+    Raises:
+        RestoreError: the protocol does not take such pictures, or no window is free of masked pixels.
     """
-    if protocol != PROTOCOL:
-        raise ValueError(f"SSIM protocol {protocol!r} is not known; {PROTOCOL!r} is")
-    _require_alike(picture, target, mask)
-    if min(picture.shape[:2]) < _WINDOW:
-        raise ValueError(f"a picture of {picture.shape[:2]} px is smaller than the {_WINDOW} px SSIM window")
-    counted = slice(None) if mask is None else _whole_windows(mask)
-    planes = zip(_planes(picture), _planes(target), strict=True)
-    return float(np.mean([_ssim_map(a, b, data_range)[counted].mean() for a, b in planes]))
+    found = _protocol_for(protocol, picture, target, mask)
+    similarity = found.similarity
+    if min(picture.shape[:2]) < similarity.window_px:
+        raise ValueError(
+            f"a picture of {picture.shape[:2]} px is smaller than the {similarity.window_px} px SSIM window"
+        )
+    counted = slice(None) if mask is None else similarity.counted(mask)
+    maps = similarity.maps(found.planes(picture, data_range), found.planes(target, data_range), data_range)
+    return float(np.mean([one[counted].mean() for one in maps]))
 
 
-def _require_alike(picture: Picture, target: Picture, mask: Mask | None) -> None:
+def require_protocol(name: str, *, channels: int) -> None:
+    """Raise `RestoreError` unless a protocol scores pictures of so many channels."""
+    found = PROTOCOLS.get(name)
+    if found is None:
+        raise ValueError(f"protocol {name!r} is not known; {', '.join(PROTOCOLS)} are")
+    if channels not in found.channels:
+        fit = [other for other, protocol in PROTOCOLS.items() if channels in protocol.channels]
+        raise RestoreError(
+            f"protocol {name} scores pictures of {' or '.join(map(str, found.channels))} channels, "
+            f"these have {channels}",
+            hint=f"score them by {' or '.join(fit)}",
+        )
+
+
+def _protocol_for(name: str, picture: Picture, target: Picture, mask: Mask | None) -> Protocol:
     if picture.shape != target.shape or picture.dtype != target.dtype:
         raise ValueError(
             f"picture {picture.shape} {picture.dtype} and target {target.shape} {target.dtype} differ"
         )
     if mask is not None and (mask.shape != picture.shape[:2] or not mask.any()):
         raise ValueError(f"a mask of {picture.shape[:2]} with a True pixel is needed, got {mask.shape}")
+    require_protocol(name, channels=1 if picture.ndim == 2 else picture.shape[2])
+    return PROTOCOLS[name]
 
 
-def _planes(picture: Picture) -> list[NDArray[np.float64]]:
+def _channels(picture: Picture, _: float) -> list[Plane]:
     stack = picture[..., None] if picture.ndim == 2 else picture
     return [np.ascontiguousarray(stack[..., c], dtype=np.float64) for c in range(stack.shape[2])]
 
 
-def _ssim_map(a: NDArray[np.float64], b: NDArray[np.float64], data_range: float) -> NDArray[np.float64]:
-    """SSIM at every whole window, (h - 10, w - 10); Wang et al. 2004, equation 13 with K1 0.01 and K2 0.03."""
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    mean_a, mean_b = _window_mean(a), _window_mean(b)
-    product = mean_a * mean_b
-    power = mean_a * mean_a + mean_b * mean_b
-    covariance = _window_mean(a * b) - product
-    variances = _window_mean(a * a + b * b) - power
-    similarity: NDArray[np.float64] = ((2 * product + c1) * (2 * covariance + c2)) / (
-        (power + c1) * (variances + c2)
-    )
-    return similarity
+_LUMA = (65.481, 128.553, 24.966)
+"""Of R, G and B in 0..1: ITU-R BT.601 in its limited range, 16 to 235, as MATLAB's rgb2ycbcr has it."""
 
 
-def _window_mean(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-    offsets = np.arange(_WINDOW) - _WINDOW // 2
-    weights = np.exp(-0.5 * (offsets / _SIGMA) ** 2)
-    weights /= weights.sum()
-    edge = _WINDOW // 2
-    return np.asarray(cv2.sepFilter2D(plane, -1, weights, weights)[edge:-edge, edge:-edge], dtype=np.float64)
+def _luma(picture: Picture, data_range: float) -> list[Plane]:
+    """Y in whole levels, as rgb2ycbcr gives for integers; at other depths scaled by data_range / 255."""
+    red, green, blue = (picture[..., c].astype(np.float64) for c in range(3))
+    weighted = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    levels: NDArray[np.float64] = np.floor((16 * data_range + weighted) / 255 + 0.5)
+    return [levels]
 
 
-def _whole_windows(mask: Mask) -> Mask:
-    edge = _WINDOW // 2
-    whole = cv2.erode(mask.astype(np.uint8), np.ones((_WINDOW, _WINDOW), np.uint8))[edge:-edge, edge:-edge] > 0
-    if not whole.any():
-        raise ValueError(f"no {_WINDOW}x{_WINDOW} px window of the picture is free of masked pixels")
-    return whole
+PROTOCOLS = {
+    "wang2003": Protocol(
+        "PSNR over all values; SSIM by 11x11 Gaussian, sigma 1.5, whole windows only, mean of the channels",
+        SIMILARITIES["gaussian-valid"],
+        (1, 3),
+        _channels,
+    ),
+    "matlab-rgb3d": Protocol(
+        "MATLAB's psnr and ssim of a (h, w, 3) array, as in tables of GoPro and HIDE: an 11x11x11 Gaussian that "
+        "runs over the colours too, borders replicated",
+        SIMILARITIES["gaussian-3d"],
+        (3,),
+        _channels,
+    ),
+    "y": Protocol(
+        "PSNR and wang2003's SSIM of BT.601 luma in whole levels, as in tables of deraining",
+        SIMILARITIES["gaussian-valid"],
+        (3,),
+        _luma,
+    ),
+    "skimage": Protocol(
+        "scikit-image's defaults: SSIM by 7x7 mean, sample covariance, whole windows only, mean of the channels",
+        SIMILARITIES["uniform-sample"],
+        (1, 3),
+        _channels,
+    ),
+}
