@@ -15,7 +15,8 @@ from twinlens.dataset.schema import SplitName
 from twinlens.dataset.summary import DatasetReport, MirrorCount, SceneCount, SplitCount, Spread
 from twinlens.report.pages import write_report
 from twinlens.report.street import PairPictures, RegistrationPictures, RegistrationTruth, Street, Triple
-from twinlens.restore.evaluate import EvaluationReport, ImageScore, MethodQuality, Quality
+from twinlens.restore.bootstrap import Interval
+from twinlens.restore.evaluate import EvaluationReport, ImageScore, MethodQuality, Quality, RealignedScore
 from twinlens.restore.train import StepReport
 
 SCENES: tuple[tuple[str, SplitName], ...] = (
@@ -138,7 +139,9 @@ def truth() -> RegistrationTruth:
 def evaluation_report() -> EvaluationReport:
     wiener = MethodQuality("Wiener, true PSF", Quality(25.31, 0.7712))
     image = ImageScore(
+        pair_id="session-1/5",
         scene=SCENES[2][0],
+        mirror_state="state0-0.50waves",
         input=Quality(23.41, 0.7013),
         restored=Quality(28.12, 0.8321),
         baselines=(wiener,),
@@ -153,6 +156,14 @@ def evaluation_report() -> EvaluationReport:
         mean_restored=image.restored,
         mean_baselines=(wiener,),
         gain_db=4.71,
+        realignment="shift",
+        realigned=RealignedScore(
+            input=Quality(23.52, 0.7081), restored=Quality(28.93, 0.8467), baselines=(wiener,), moved_px=0.113
+        ),
+        restored_psnr_db_95=Interval(26.84, 29.37),
+        restored_ssim_95=Interval(0.8123, 0.8519),
+        gain_db_95=Interval(3.86, 5.48),
+        ceiling_db=35.62,
     )
 
 

@@ -74,7 +74,7 @@ def _evaluation(evaluation: EvaluationReport | None) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = plain(evaluation)
     for row, image in zip(found["images"], evaluation.images, strict=True):
-        row["gain_db"] = plain(image.restored.psnr_db - image.input.psnr_db)
+        row["gain_db"] = plain(image.gain_db)
     return found
 
 

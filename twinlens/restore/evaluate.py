@@ -1,45 +1,41 @@
 """How good a restorer is on pairs it has never seen, beside doing nothing and beside classical methods."""
 
-import statistics
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from twinlens.dataset.paired import StoredPair
-from twinlens.errors import RestoreError
-from twinlens.pixels import Picture
-from twinlens.restore.metrics import PROTOCOL, psnr, ssim
+from twinlens.pixels import Mask, Picture
+from twinlens.restore.evaluation_settings import EvaluationSettings
+from twinlens.restore.metrics import psnr, require_protocol, ssim
+from twinlens.restore.realign import Realigned, realign
+from twinlens.restore.scores import (
+    EvaluationReport,
+    GroupScore,
+    ImageScore,
+    MethodQuality,
+    Quality,
+    RealignedScore,
+)
+from twinlens.restore.summarise import summarise
+
+__all__ = [
+    "Baseline",
+    "EvaluationReport",
+    "EvaluationSettings",
+    "GroupScore",
+    "ImageScore",
+    "MethodQuality",
+    "Quality",
+    "RealignedScore",
+    "ScoredPicture",
+    "evaluate",
+    "summarise",
+]
 
 Baseline = Callable[[StoredPair], Picture]
 """A classical method: it may look at the pair's target, and is an oracle then."""
-
-
-@dataclass(frozen=True)
-class Quality:
-    """One picture, or the mean over several, against the target on valid pixels."""
-
-    psnr_db: float
-    ssim: float
-
-
-@dataclass(frozen=True)
-class MethodQuality:
-    """What one named method reached."""
-
-    method: str
-    quality: Quality
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageScore:
-    """One pair: its input, what the network made of it, and what the baselines did."""
-
-    scene: str
-    input: Quality
-    restored: Quality
-    baselines: tuple[MethodQuality, ...]
-    restore_s: float
-    """Wall time the restorer took."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +46,12 @@ class ScoredPicture:
     restored: Picture = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluationReport:
-    """Scores per image, in the order of the pairs, and their means."""
-
-    protocol: str
-    """Which SSIM: "wang2003"."""
-    split: str
-    dataset_hash: str
-    """Content hash of the dataset the pairs came from."""
-    images: tuple[ImageScore, ...]
-    mean_input: Quality
-    mean_restored: Quality
-    mean_baselines: tuple[MethodQuality, ...]
-    gain_db: float
-    """Mean restored PSNR minus mean input PSNR."""
-
-
 def evaluate(
     pairs: Iterable[StoredPair],
     restorer: Callable[[Picture], Picture],
     *,
     baselines: Mapping[str, Baseline] | None = None,
+    settings: EvaluationSettings | None = None,
 ) -> Iterator[ScoredPicture]:
     """Restore and score pair by pair; `summarise` makes the report of what this yields.
 
@@ -79,63 +59,68 @@ def evaluate(
         pairs: a split of a dataset; one that training never saw.
         restorer: degraded picture in, restored picture out.
         baselines: methods to score on the same pairs, by name.
+        settings: protocol and re-alignment.
 
     Raises:
-        RestoreError: the restorer does not take such pictures.
+        RestoreError: the restorer, a baseline or the protocol does not take such pictures.
     """
+    settings = settings or EvaluationSettings()
     for pair in pairs:
+        require_protocol(settings.protocol, channels=1 if pair.input.ndim == 2 else pair.input.shape[2])
         started = time.monotonic()
         restored = restorer(pair.input)
         restore_s = time.monotonic() - started
+        others = {name: method(pair) for name, method in (baselines or {}).items()}
+        scorer = _Scorer(pair, settings)
         score = ImageScore(
+            pair_id=pair.pair_id,
             scene=pair.scene,
-            input=quality(pair.input, pair),
-            restored=quality(restored, pair),
+            mirror_state=pair.mirror_state,
+            input=scorer.quality(pair.input, pair.mask),
+            restored=scorer.quality(restored, pair.mask),
             baselines=tuple(
-                MethodQuality(name, quality(method(pair), pair)) for name, method in (baselines or {}).items()
+                MethodQuality(name, scorer.quality(other, pair.mask)) for name, other in others.items()
             ),
             restore_s=restore_s,
+            ceiling_db=pair.ceiling_db if math.isfinite(pair.ceiling_db) else None,
+            realigned=None if settings.realign == "none" else scorer.realigned(restored, others),
         )
         yield ScoredPicture(score, restored)
 
 
-def quality(picture: Picture, pair: StoredPair) -> Quality:
-    """A picture against the pair's target, on the pair's valid pixels."""
-    white = float(2**pair.bit_depth - 1)
-    return Quality(
-        psnr_db=psnr(picture, pair.target, data_range=white, mask=pair.mask),
-        ssim=ssim(picture, pair.target, data_range=white, mask=pair.mask),
-    )
+@dataclass(frozen=True)
+class _Scorer:
+    """Pictures against one pair's target."""
 
+    pair: StoredPair
+    settings: EvaluationSettings
 
-def summarise(scores: Sequence[ImageScore], *, split: str, dataset_hash: str) -> EvaluationReport:
-    """The report over all images; each image counts the same.
+    @property
+    def white(self) -> float:
+        return float(2**self.pair.bit_depth - 1)
 
-    Raises:
-        RestoreError: there is no image.
-    """
-    if not scores:
-        raise RestoreError(f"the {split} split holds no pair to evaluate", hint="build a dataset with more scenes")
-    mean_input = _mean([score.input for score in scores])
-    mean_restored = _mean([score.restored for score in scores])
-    # Every score has the same baselines in the same order: one call of `evaluate` made them.
-    columns = zip(*(score.baselines for score in scores), strict=True)
-    return EvaluationReport(
-        protocol=PROTOCOL,
-        split=split,
-        dataset_hash=dataset_hash,
-        images=tuple(scores),
-        mean_input=mean_input,
-        mean_restored=mean_restored,
-        mean_baselines=tuple(
-            MethodQuality(column[0].method, _mean([found.quality for found in column])) for column in columns
-        ),
-        gain_db=mean_restored.psnr_db - mean_input.psnr_db,
-    )
+    def quality(self, picture: Picture, mask: Mask) -> Quality:
+        """On the pixels of a mask."""
+        target, protocol = self.pair.target, self.settings.protocol
+        return Quality(
+            psnr_db=psnr(picture, target, data_range=self.white, mask=mask, protocol=protocol),
+            ssim=ssim(picture, target, data_range=self.white, mask=mask, protocol=protocol),
+        )
 
+    def realigned(self, restored: Picture, others: Mapping[str, Picture]) -> RealignedScore | None:
+        """Each picture moved by its own displacement; None where one of them fits nowhere near."""
+        moved = [self._moved(picture) for picture in (self.pair.input, restored, *others.values())]
+        found = [one for one in moved if one is not None]
+        if len(found) < len(moved):
+            return None
+        before, after, *rest = (self.quality(one.picture, one.mask) for one in found)
+        return RealignedScore(
+            input=before,
+            restored=after,
+            baselines=tuple(MethodQuality(name, one) for name, one in zip(others, rest, strict=True)),
+            moved_px=found[1].moved_px,
+        )
 
-def _mean(qualities: Sequence[Quality]) -> Quality:
-    return Quality(
-        psnr_db=statistics.fmean(found.psnr_db for found in qualities),
-        ssim=statistics.fmean(found.ssim for found in qualities),
-    )
+    def _moved(self, picture: Picture) -> Realigned | None:
+        pair = self.pair
+        return realign(picture, pair.target, pair.mask, method=self.settings.realign, data_range=self.white)
