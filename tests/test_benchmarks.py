@@ -74,6 +74,14 @@ def test_a_folder_of_refocused_photographs_is_judged_and_shown(tmp_path):
     assert '2 → 1 <span class="badge good">good</span>' in page
 
 
+def test_metrics_are_timed_beside_scikit_image_and_agree_with_it():
+    told = run("metrics.py", "--rounds", "1", "--size", "192x160")
+    differences = [float(line.split()[-1]) for line in told.splitlines() if "scikit-image's time" in line]
+    assert len(differences) == 4
+    assert max(differences) < 1e-6
+    assert "total variation, 30 steps" in told
+
+
 def row(told, *first, method=None):
     """The words of the first line that begins with these words; those after `method`, if it is given."""
     for words in map(str.split, told.splitlines()):

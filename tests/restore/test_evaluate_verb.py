@@ -1,4 +1,4 @@
-"""`twinlens evaluate`: protocols, re-alignment, baselines with the calibrated blur, and a file that can be verified."""
+"""`twinlens evaluate`: protocols, re-alignment, baselines with the calibrated blur, a file to be verified."""
 
 import dataclasses
 import json
@@ -130,7 +130,7 @@ def test_what_is_kept_can_be_told_and_verified(
 
 
 @pytest.mark.parametrize(
-    ("more", "code", "seen"),
+    "case",
     [
         (["--baseline", "tv"], 2, "needs to know the blur"),
         (["-o", "scores.h5"], 2, "ends in .json"),
@@ -140,11 +140,14 @@ def test_what_is_kept_can_be_told_and_verified(
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(
-    dataset: PairedDataset, checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str], more: list[str], code: int, seen: str,
-) -> None:  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    out = [] if "-o" in more else ["-o", "evaluation.json"]
+    dataset: PairedDataset,
+    checkpoint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    case: tuple[list[str], int, str],
+) -> None:
+    more, code, seen = case
+    out = [] if "-o" in more else ["-o", str(tmp_path / "evaluation.json")]
     assert run(["evaluate", str(dataset.path), checkpoint, *out, *more]) == code
     assert seen in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

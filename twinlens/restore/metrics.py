@@ -4,11 +4,10 @@ The range is always given, never guessed from the pixels, and scores are compute
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinlens.errors import RestoreError
 from twinlens.pixels import Mask, Picture
@@ -27,7 +26,7 @@ class Protocol:
     similarity: Similarity
     channels: tuple[int, ...]
     """Pictures it takes: 1 mono, 3 RGB."""
-    planes: Callable[[Picture, float], list[Plane]]
+    planes: Callable[[Picture, float], Iterator[Plane]]
     """What is compared, from a picture and the data range."""
 
 
@@ -75,8 +74,8 @@ def ssim(
             f"a picture of {picture.shape[:2]} px is smaller than the {similarity.window_px} px SSIM window"
         )
     counted = slice(None) if mask is None else similarity.counted(mask)
-    maps = similarity.maps(found.planes(picture, data_range), found.planes(target, data_range), data_range)
-    return float(np.mean([one[counted].mean() for one in maps]))
+    planes = zip(found.planes(picture, data_range), found.planes(target, data_range), strict=True)
+    return float(np.mean([one[counted].mean() for one in similarity.maps(planes, data_range)]))
 
 
 def require_protocol(name: str, *, channels: int) -> None:
@@ -104,21 +103,20 @@ def _protocol_for(name: str, picture: Picture, target: Picture, mask: Mask | Non
     return PROTOCOLS[name]
 
 
-def _channels(picture: Picture, _: float) -> list[Plane]:
+def _channels(picture: Picture, _: float) -> Iterator[Plane]:
     stack = picture[..., None] if picture.ndim == 2 else picture
-    return [np.ascontiguousarray(stack[..., c], dtype=np.float64) for c in range(stack.shape[2])]
+    return (np.ascontiguousarray(stack[..., c], dtype=np.float64) for c in range(stack.shape[2]))
 
 
 _LUMA = (65.481, 128.553, 24.966)
 """Of R, G and B in 0..1: ITU-R BT.601 in its limited range, 16 to 235, as MATLAB's rgb2ycbcr has it."""
 
 
-def _luma(picture: Picture, data_range: float) -> list[Plane]:
+def _luma(picture: Picture, data_range: float) -> Iterator[Plane]:
     """Y in whole levels, as rgb2ycbcr gives for integers; at other depths scaled by data_range / 255."""
     red, green, blue = (picture[..., c].astype(np.float64) for c in range(3))
     weighted = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-    levels: NDArray[np.float64] = np.floor((16 * data_range + weighted) / 255 + 0.5)
-    return [levels]
+    yield np.floor((16 * data_range + weighted) / 255 + 0.5)
 
 
 PROTOCOLS = {

@@ -1,6 +1,6 @@
 """Maps of structural similarity: Wang et al. 2004, equation 13, under the windows that are in use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,16 @@ class Similarity:
     """Whether only whole windows count; elsewhere the picture's border is repeated outwards."""
     means: Callable[[Sequence[Plane]], list[Plane]]
     """Weighted means around each pixel, of the planes of one picture."""
+    mixes: bool = False
+    """Whether the means of one plane need the others."""
     sample: float = 1.0
     """What variances are multiplied by: n / (n - 1) for those of a sample."""
 
-    def maps(self, a: Sequence[Plane], b: Sequence[Plane], data_range: float) -> list[Plane]:
-        """SSIM at every pixel whose window counts, one map per plane."""
-        return [
-            self._map(mean_a, mean_b, mean_ab, mean_squares, data_range)
-            for mean_a, mean_b, mean_ab, mean_squares in zip(*self._moments(a, b), strict=True)
-        ]
+    def maps(self, pairs: Iterable[tuple[Plane, Plane]], data_range: float) -> Iterator[Plane]:
+        """SSIM at every pixel whose window counts, plane by plane: only as many are held as are needed at once."""
+        for together in [list(pairs)] if self.mixes else ([pair] for pair in pairs):
+            for mean_a, mean_b, mean_ab, mean_squares in zip(*self._moments(together), strict=True):
+                yield self._map(mean_a, mean_b, mean_ab, mean_squares, data_range)
 
     def counted(self, mask: Mask) -> Mask:
         """The pixels of a map whose window holds no masked pixel.
@@ -52,13 +53,17 @@ class Similarity:
             )
         return whole
 
-    def _moments(self, a: Sequence[Plane], b: Sequence[Plane]) -> list[list[Plane]]:
+    def _moments(self, pairs: Sequence[tuple[Plane, Plane]]) -> list[list[Plane]]:
         """Means of a, of b, of their product and of the sum of their squares, each per plane.
 
         The equation holds the variances as a sum, so one filter serves both.
         """
-        pairs = list(zip(a, b, strict=True))
-        wanted = (list(a), list(b), [x * y for x, y in pairs], [x * x + y * y for x, y in pairs])
+        wanted = (
+            [a for a, _ in pairs],
+            [b for _, b in pairs],
+            [a * b for a, b in pairs],
+            [a * a + b * b for a, b in pairs],
+        )
         return [[self._inner(mean) for mean in self.means(planes)] for planes in wanted]
 
     def _map(self, mean_a: Plane, mean_b: Plane, mean_ab: Plane, mean_squares: Plane, data_range: float) -> Plane:
@@ -108,6 +113,6 @@ def _uniform(planes: Sequence[Plane]) -> list[Plane]:
 
 SIMILARITIES = {
     "gaussian-valid": Similarity(window_px=11, crops=True, means=_gaussian),
-    "gaussian-3d": Similarity(window_px=11, crops=False, means=_gaussian_3d),
+    "gaussian-3d": Similarity(window_px=11, crops=False, means=_gaussian_3d, mixes=True),
     "uniform-sample": Similarity(window_px=7, crops=True, means=_uniform, sample=49 / 48),
 }
