@@ -117,6 +117,7 @@ class _Scorer:
         return RealignedScore(
             input=before,
             restored=after,
+            restored_in_place=self.quality(restored, found[1].mask),
             baselines=tuple(MethodQuality(name, one) for name, one in zip(others, rest, strict=True)),
             moved_px=found[1].moved_px,
         )

@@ -25,10 +25,12 @@ class MethodQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class RealignedScore:
-    """The same pictures, each moved onto the target first; where nothing more is valid is left out."""
+    """The same pictures, each moved onto the target first, on pixels some way from borders and masked ones."""
 
     input: Quality
     restored: Quality
+    restored_in_place: Quality
+    """On the same pixels without being moved: the difference is what moving is worth."""
     baselines: tuple[MethodQuality, ...]
     moved_px: float
     """How far the middle of the restored picture moved."""

@@ -100,6 +100,7 @@ def _mean_realigned(scores: Sequence[RealignedScore]) -> RealignedScore | None:
     return RealignedScore(
         input=_mean([score.input for score in scores]),
         restored=_mean([score.restored for score in scores]),
+        restored_in_place=_mean([score.restored_in_place for score in scores]),
         baselines=_mean_methods([score.baselines for score in scores]),
         moved_px=statistics.fmean(score.moved_px for score in scores),
         images=len(scores),

@@ -31,14 +31,12 @@ def show_evaluation(report: EvaluationReport, *, by: str, split_pairs: int) -> N
     console.table(title, columns, [row[: len(columns)] for row in _means(report)])
     if len(report.scenes) == 1:
         console.note("one scene tells nothing of others: there is no confidence interval")
-    if report.realignment != "none" and (found := report.realigned.images if report.realigned else 0) < images:
-        console.note(
-            f"re-aligned means are over {found} of {images} images: no small displacement fits the others"
-        )
+    if report.realignment != "none":
+        console.note(_about_moving(report))
     first, rows = _rows(report, by)
     methods = [method.method for method in report.mean_baselines]
     columns = [*first, "input dB", "restored dB", "gain dB", *(f"{name} dB" for name in methods), "ceiling dB",
-               "input SSIM", "restored SSIM", *(f"{name} SSIM" for name in methods)]  # fmt: skip
+               "input SSIM", "restored SSIM"]  # fmt: skip
     console.table(f"by {by}", columns, rows)
 
 
@@ -56,6 +54,19 @@ def _means(report: EvaluationReport) -> Iterable[Sequence[str]]:
     yield "gain", f"{report.gain_db:+.2f}", _interval(report.gain_db_95, 2), "", "", "", ""
     ceiling = NONE if report.ceiling_db is None else f"{report.ceiling_db:.2f}"
     yield "ceiling", ceiling, "", "", "", "", ""
+
+
+def _about_moving(report: EvaluationReport) -> str:
+    found, images = report.realigned, len(report.images)
+    if found is None:
+        return "nothing is re-aligned: no small displacement fits, or no area is left"
+    lost = (
+        "" if found.images == images else f" over {found.images} of {images} images, as nothing fits the others,"
+    )
+    return (
+        f"re-aligned scores are{lost} on pixels some way from borders and masks; there, not moved, restored has "
+        f"{found.restored_in_place.psnr_db:.2f} dB. The mean move is {found.moved_px:.3f} px"
+    )
 
 
 def _pair(quality: Quality, psnr_95: Interval | None, ssim_95: Interval | None) -> Sequence[str]:
@@ -89,5 +100,4 @@ def _row(one: "GroupScore | ImageScore") -> Sequence[str]:
         NONE if one.ceiling_db is None else f"{one.ceiling_db:.2f}",
         f"{one.input.ssim:.4f}",
         f"{one.restored.ssim:.4f}",
-        *(f"{quality.ssim:.4f}" for quality in others),
     )
