@@ -22,7 +22,7 @@ def interval_95(
 
     Frames of one scene are alike, so whole scenes are drawn, with replacement, and each image counts the same:
     drawing images would promise an accuracy that another scene does not keep. Where a value is infinite (a
-    picture equal to its target) the interval is None too.
+    picture equal to its target) the interval is None too. Of fewer than about ten scenes it is too narrow.
 
     Args:
         values: one per image.

@@ -12,6 +12,8 @@ else:
     EvaluationReport = GroupScore = ImageScore = Interval = Quality = Any  # importing them would make --help slow
 
 NONE = "-"
+FEW_SCENES = 10
+"""Below which a percentile bootstrap promises too much."""
 
 
 def show_evaluation(report: EvaluationReport, *, by: str, split_pairs: int) -> None:
@@ -31,6 +33,8 @@ def show_evaluation(report: EvaluationReport, *, by: str, split_pairs: int) -> N
     console.table(title, columns, [row[: len(columns)] for row in _means(report)])
     if len(report.scenes) == 1:
         console.note("one scene tells nothing of others: there is no confidence interval")
+    elif len(report.scenes) < FEW_SCENES:
+        console.note(f"{len(report.scenes)} scenes are few: an interval drawn from them is too narrow")
     if report.realignment != "none":
         console.note(_about_moving(report))
     first, rows = _rows(report, by)
