@@ -37,6 +37,16 @@ def test_no_two_default_scenes_share_a_photograph_or_a_name() -> None:
     assert len({scene.name for scene in scenes}) == len(scenes) >= 16
 
 
+def test_more_streets_than_photographs_are_all_different_and_fewer_are_the_first() -> None:
+    names = [scene.name for scene in default_scenery(7, 40)]
+    assert len(set(names)) == 40
+    assert [scene.name for scene in default_scenery(7, 3)] == names[:3]
+    assert [scene.name for scene in default_scenery(7)] == names[:16]
+    bare = [scene.load((100, 130)).ravel() for scene in default_scenery(7, 20)[16:]]
+    assert np.corrcoef(bare)[np.triu_indices(len(bare), 1)].max() < 0.8
+    assert RigTwin(TwinSettings(shape_hw=(64, 64), streets=5)).scene_names == tuple(names[:5])
+
+
 def test_default_photographs_load_without_touching_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a default scene opened a socket")

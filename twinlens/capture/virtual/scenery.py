@@ -49,11 +49,13 @@ class Scenery:
     """The canvas (h, w) of irradiance, 1 = white, for a size (h, w); always the same one."""
 
 
-def default_scenery(seed: int) -> tuple[Scenery, ...]:
-    """Sixteen streets, drawn, each with its own photographs on a scaffold. Nothing is downloaded."""
+def default_scenery(seed: int, count: int = len(DEFAULT_PHOTOGRAPHS)) -> tuple[Scenery, ...]:
+    """Streets, drawn: fifteen hung with photographs of their own, then bare ones. Nothing is downloaded."""
+    named = [*DEFAULT_PHOTOGRAPHS.items()][:count]
+    bare = [(f"plain-{index:03d}", ()) for index in range(len(named), count)]
     return tuple(
         Scenery(name=f"street-{name}", load=partial(_street, photographs, (seed, index)))
-        for index, (name, photographs) in enumerate(DEFAULT_PHOTOGRAPHS.items())
+        for index, (name, photographs) in enumerate([*named, *bare])
     )
 
 

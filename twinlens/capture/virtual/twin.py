@@ -39,7 +39,9 @@ class RigTwin:
 
     def __init__(self, settings: TwinSettings | None = None, *, scenes: Sequence[Scenery] | None = None) -> None:
         self.settings = settings or TwinSettings()
-        self.scenes = tuple(default_scenery(self.settings.seed) if scenes is None else scenes)
+        self.scenes = tuple(
+            default_scenery(self.settings.seed, self.settings.streets) if scenes is None else scenes
+        )
         if not self.scenes:
             raise SettingsError("the twin has no scene", hint="give it at least one photograph")
         self.mirror_states = _mirror_states(self.settings)

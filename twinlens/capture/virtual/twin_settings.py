@@ -15,6 +15,8 @@ class TwinSettings(Settings):
     """Everything random follows from it: mirror states, drawn scenes, noise."""
     shape_hw: tuple[int, int] = (2048, 2592)
     """Height and width of both sensors in px."""
+    streets: int = 16
+    """Scenes that are drawn, where no photographs are given: those beyond the first 15 carry no photograph."""
     rms_waves: tuple[float, ...] = (0.5,)
     """One mirror state for each: total aberration in waves RMS, 0 to 1.5; 0 is a flat mirror."""
     coma_trefoil_share: float = 0.58
@@ -55,6 +57,7 @@ class TwinSettings(Settings):
     def check(self) -> None:
         """Raise `SettingsError` where a value cannot be simulated."""
         self.require("seed", minimum=0, maximum=2**32 - 1)
+        self.require("streets", minimum=1, maximum=10_000)
         self.require("rotation_deg", minimum=-20, maximum=20)
         self.require("scale", minimum=0.8, maximum=1.25)
         for name in ("coma_trefoil_share", "vignette_a", "vignette_b"):
