@@ -84,6 +84,7 @@ class Triple:
     wiener_psnr_db: float | None
     input_ssim: float
     restored_ssim: float
+    mirror_state: str = ""
 
 
 @dataclass(frozen=True)

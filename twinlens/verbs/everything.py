@@ -17,7 +17,8 @@ from twinlens.verbs.options import as_json, existing, folder
 def demo(*, out: Path, scenes: Path | None, seed: int | None, json: bool) -> None:
     """Walk the whole street on the virtual rig and write a report."""
     from twinlens.capture.virtual.twin import TwinSettings
-    from twinlens.demo import Voice, run_demo
+    from twinlens.demo import run_demo
+    from twinlens.walk import Voice
 
     settings = TwinSettings() if seed is None else TwinSettings(seed=seed)
     with console.bar("demo") as bar:
