@@ -1,14 +1,19 @@
-# Two commands on a fresh machine do everything: make demo, make test.
+# On a fresh machine: make demo, make paper, make test.
 PYTHON ?= python3
 SCENES ?=
+SCALE ?= auto
 RUNS ?= 100000
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test lint bench fuzz sanitize clean
+.PHONY: demo paper test lint bench fuzz sanitize clean
 
 demo: $(VENV)/installed
 	$(RUN)/twinlens demo --out demo-run $(if $(SCENES),--scenes $(SCENES))
+
+# SCALE is small, medium or full; auto is full where torch sees a GPU, else small.
+paper: $(VENV)/installed
+	$(RUN)/twinlens experiment recipes/zhang2024.toml --scale $(SCALE) --out paper-run $(if $(SCENES),--scenes $(SCENES))
 
 # Small matrices: OpenBLAS's threads would only wait for each other.
 test: $(VENV)/installed-dev lint
@@ -32,7 +37,7 @@ sanitize: $(VENV)/installed-dev
 	PATH="$(CURDIR)/$(RUN):$$PATH" tests/capture/sanitize.sh thread
 
 clean:
-	rm -rf $(VENV) build demo-run
+	rm -rf $(VENV) build demo-run paper-run
 
 $(VENV)/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -56,6 +56,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         "evaluate",
         "restore",
         "demo",
+        "experiment",
         "info",
     ],
 )

@@ -17,6 +17,7 @@ from twinlens.verbs import (
     evaluate,
     everything,
     exchange,
+    experiment,
     restore,
     rig,
     simulate,
@@ -29,7 +30,7 @@ SECTIONS: dict[str, list[click.Command]] = {
     "Calibrate": [calibrate.calibrate],
     "Dataset": [dataset.build, dataset.append, dataset.derive, dataset.split, exchange.export, exchange.import_],
     "Restore": [train.train, evaluate.evaluate, restore.restore],
-    "The whole street": [everything.demo, everything.info, verify.verify],
+    "The whole street": [everything.demo, experiment.experiment, everything.info, verify.verify],
 }
 
 

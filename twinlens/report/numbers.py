@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
+from twinlens.report.experiment import Experiment
 from twinlens.report.numbers_registration import registration_headline, registration_numbers
 from twinlens.report.plain import plain
 from twinlens.report.street import PairPictures, RegistrationTruth, Street, Triple
@@ -17,6 +18,7 @@ def report_numbers(street: Street) -> dict[str, Any]:
     return {
         "title": street.title,
         "demo": plain(street.demo),
+        "experiment": _experiment(street.experiment),
         "headline": plain(_headline(street)),
         "capture": plain(street.capture),
         "calibration": plain(street.calibration),
@@ -53,6 +55,13 @@ def _headline(street: Street) -> dict[str, Any]:
             best = max(evaluation.mean_baselines, key=lambda method: method.quality.psnr_db)
             found |= {"baseline": best.method, "baseline_psnr_db": best.quality.psnr_db}
     return found
+
+
+def _experiment(experiment: Experiment | None) -> dict[str, Any] | None:
+    if experiment is None:
+        return None
+    found: dict[str, Any] = plain(experiment)
+    return found | {"shift_of_quoted_px": plain(experiment.shift_of_quoted_px)}
 
 
 def _truth(truth: RegistrationTruth | None) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from twinlens.report.environment import page_environment
+from twinlens.report.experiment_figures import ExperimentFigures, experiment_figures
 from twinlens.report.figures import loss_curve, score_chart, validation_curve
 from twinlens.report.gallery import gallery
 from twinlens.report.numbers import report_numbers
@@ -52,6 +53,7 @@ class Figures:
     loss: Shown | None
     validation: Shown | None
     scores: Shown | None
+    experiment: ExperimentFigures | None
 
 
 def write_report(street: Street, out: Path) -> Path:
@@ -94,6 +96,9 @@ def _figures(street: Street) -> Figures:
         loss=loss_curve(street.training) if street.training else None,
         validation=validation_curve(street.training) if street.training else None,
         scores=_scores(street),
+        experiment=experiment_figures(street.experiment, street.evaluation, street.training)
+        if street.experiment and street.evaluation
+        else None,
     )
 
 
@@ -104,6 +109,7 @@ def _scores(street: Street) -> Shown | None:
 
 def _sections(street: Street) -> list[tuple[str, str]]:
     there = {
+        "Experiment": street.experiment is not None,
         "Capture": street.capture is not None,
         "Registration": bool(street.calibration or street.registration or street.truth),
         "Dataset": bool(street.dataset or street.pairs),

@@ -8,6 +8,7 @@ from twinlens.calibrate.reports import CalibrationReport
 from twinlens.capture.capture import CaptureReport
 from twinlens.dataset.summary import DatasetReport
 from twinlens.pixels import Homography, Kernel, Mono
+from twinlens.report.experiment import Experiment
 from twinlens.restore.evaluate import EvaluationReport
 from twinlens.restore.train import StepReport
 
@@ -111,6 +112,8 @@ class Street:
     training: tuple[StepReport, ...] = ()
     evaluation: EvaluationReport | None = None
     triples: tuple[Triple, ...] = ()
+    experiment: Experiment | None = None
+    """Where the street was walked to repeat somebody's experiment."""
     demo: Mapping[str, Any] | None = None
     """The demo's figures: pairs, scenes, frames_lost, shape_error_px, input_psnr_db, ... seconds."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
