@@ -47,8 +47,8 @@ class Bench:
 
     device: str = AUTO
     """As torch names it; auto takes a GPU where there is one."""
-    jobs: int = 2
-    """Processes that align pairs and, on a CPU, test checkpoints."""
+    jobs: int = field(default_factory=lambda: min(4, os.cpu_count() or 1))
+    """Processes that align pairs and test checkpoints."""
     scenes: Path | None = None
     """Folder of photographs; None takes the drawn streets."""
 
@@ -63,9 +63,8 @@ class Bench:
     def told(self) -> str:
         """The device as a report tells it."""
         device = usable_device(self.torch_device)
-        if device.type == "cuda":
-            return f"{device} ({torch.cuda.get_device_name(device)})"
-        return f"{device} ({os.cpu_count()} cores; training on one thread, {self.jobs} processes elsewhere)"
+        name = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+        return f"{device}{name}, {os.cpu_count()} cores, {self.jobs} processes; training on one thread"
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ from pathlib import Path
 import torch
 
 from twinlens.dataset.paired import PairedDataset
-from twinlens.engines import in_this_process
 from twinlens.report.experiment import RoundScore
 from twinlens.restore.checkpoint import load_checkpoint
-from twinlens.restore.devices import usable_device
 from twinlens.restore.evaluate import evaluate
 from twinlens.restore.restorer import Restorer, RestoreSettings
 from twinlens.restore.train import LAST, TrainSettings
@@ -37,10 +35,8 @@ def score_rounds(walk: Walk) -> tuple[RoundScore, ...]:
         RoundTask(walk.dataset_file, file, walk.device, _crops_seen(walk.training, step) / pairs)
         for step, file in sorted(file_of.items())
     ]
-    # One GPU serves one process best.
-    engine = walk.engine if usable_device(walk.device).type == "cpu" else in_this_process
     scores: list[RoundScore] = []
-    for score in engine(score_round, tasks):
+    for score in walk.engine(score_round, tasks):
         scores.append(score)
         walk.voice.progress(len(scores), f"step {score.step}", total=len(tasks))
     return tuple(sorted(scores, key=lambda score: score.step))
