@@ -27,7 +27,10 @@ _DTYPES = {
     "BOOL": "|b1",
 }
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
-_HINT = "give a checkpoint that twinlens wrote; if this one was copied, copy it again"
+_HINT = (
+    "give a checkpoint that twinlens wrote; if this one was copied, copy it again; published weights come in by "
+    "twinlens import --from official"
+)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
