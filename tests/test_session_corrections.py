@@ -193,6 +193,9 @@ def test_restoring_the_session_repeats_the_correction_of_training(walked: Walked
     with h5py.File(tmp_path / "all.h5") as file:
         np.testing.assert_array_equal(file["restored"][0], expected)
         assert file["ids"][0].decode() == f"{walked.session.id}_000000"
+    assert run([*where, "-o", str(tmp_path / "raw.h5"), "--to", "h5", "--no-correct"]) == 0
+    with h5py.File(tmp_path / "raw.h5") as file:
+        np.testing.assert_array_equal(file["restored"][0], restorer(frame))
     assert run([*where, "-o", str(tmp_path / "raw"), "--no-correct"]) == 0
     assert not np.array_equal(read_picture(sorted((tmp_path / "raw").iterdir())[0]), expected)
 

@@ -74,6 +74,7 @@ def restore_into_file(
     path: Path,
     *,
     checkpoint: Path,
+    correct: bool | None = None,
     on_picture: OnPicture | None = None,
 ) -> Path:
     """One HDF5 with every picture and its id, of sessions and datasets.
@@ -86,22 +87,29 @@ def restore_into_file(
         path, ids, like=pictures[0].load(), checkpoint=checkpoint, settings=restorer.settings_used
     ) as write:
         for done, picture in enumerate(pictures):
-            write(_restored(restorer, picture, None, _told(on_picture, done, picture.name)))
+            write(_restored(restorer, picture, correct, _told(on_picture, done, picture.name)))
             if on_picture is not None:
                 on_picture(done + 1, picture.name)
     return path
 
 
-def restore_video(restorer: Restorer, video: Video, path: Path, *, on_picture: OnPicture | None = None) -> int:
+def restore_video(
+    restorer: Restorer,
+    video: Video,
+    path: Path,
+    *,
+    correct: bool | None = None,
+    on_picture: OnPicture | None = None,
+) -> int:
     """How many frames were restored and written, at the video's own rate and without loss.
 
     Raises:
         RestoreError: the video's frames are of another kind than the network was trained on.
     """
-    done = 0
+    done, apply = 0, restorer.restore_raw if correct else restorer
     with ExitStack() as writing:
         for frame in read_frames(video, channels=restorer.channels):
-            restored = restorer(frame, on_tile=_told(on_picture, done, path.name))
+            restored = apply(frame, on_tile=_told(on_picture, done, path.name))
             if done == 0:
                 write = writing.enter_context(video_writer(path, rate_hz=video.rate_hz, like=restored))
             write(restored)

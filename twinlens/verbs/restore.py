@@ -99,12 +99,14 @@ def restore(
     if to == "h5":
         if videos or any(picture.file for picture in pictures):
             raise click.UsageError("--to h5 is for sessions and datasets; image files and videos go into files")
-        written = _restore_h5(restorer, pictures, out, checkpoint)
+        written = _restore_h5(restorer, pictures, out, checkpoint=checkpoint, correct=correct)
     else:
         opened = [open_video(video) for video in videos]
         require_new([*(out / picture.name for picture in pictures), *(out / result_of(video) for video in videos)])
         written = _restore_files(restorer, pictures, out, correct=correct) if pictures else []
-        written += [_restore_video(restorer, video, out / result_of(video.path)) for video in opened]
+        written += [
+            _restore_video(restorer, video, out / result_of(video.path), correct=correct) for video in opened
+        ]
     if json:
         console.report_json({"written": [str(path) for path in written]})
     else:
@@ -122,24 +124,25 @@ def _restore_files(
 
 
 def _restore_h5(
-    restorer: Restorer, pictures: Sequence[DegradedPicture], out: Path, checkpoint: Path
+    restorer: Restorer, pictures: Sequence[DegradedPicture], out: Path, *, checkpoint: Path, correct: bool | None
 ) -> list[Path]:
     from twinlens.picture_files import require_new
     from twinlens.restoring import restore_into_file
 
     path = out if out.suffix == ".h5" else out / "restored.h5"
     require_new([path])
-    _tell_plans(restorer, pictures, correct=None)
+    _tell_plans(restorer, pictures, correct=correct)
     with console.bar("restoring", len(pictures)) as bar:
-        return [restore_into_file(restorer, pictures, path, checkpoint=checkpoint, on_picture=bar.move)]
+        restore_into_file(restorer, pictures, path, checkpoint=checkpoint, correct=correct, on_picture=bar.move)
+    return [path]
 
 
-def _restore_video(restorer: Restorer, video: Video, path: Path) -> Path:
+def _restore_video(restorer: Restorer, video: Video, path: Path, *, correct: bool | None) -> Path:
     from twinlens.restoring import restore_video
 
     console.note(f"{video.path}: {restorer.plan(video.shape_hw)}")
     with console.bar(f"restoring {video.path.name}", video.frame_count or None) as bar:
-        count = restore_video(restorer, video, path, on_picture=bar.move)
+        count = restore_video(restorer, video, path, correct=correct, on_picture=bar.move)
     if video.frame_count not in (0, count):
         console.note(f"{video.path} says it has {video.frame_count} frames; {count} could be read")
     return path
