@@ -1,7 +1,7 @@
 """Training: random aligned crops in; checkpoints, a state to resume from, and a report every few steps out."""
 
 from collections.abc import Generator
-from contextlib import nullcontext
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from twinlens.dataset.paired import PairedDataset
@@ -56,10 +56,13 @@ def train(
         if resume:
             trainer.load(read_state(out / STATE, settings=settings.as_dict(), dataset_hash=dataset.content_hash))
         out.mkdir(parents=True, exist_ok=True)
-        log = TrainingLog(out, until_step=trainer.step, tensorboard=settings.tensorboard)
-        with log if ranks.leads else nullcontext():
-            for report in _reports(trainer, out):
-                if ranks.leads:
+        with ExitStack() as open_until_the_end:
+            log = None
+            if ranks.leads:
+                begun = TrainingLog(out, until_step=trainer.step, tensorboard=settings.tensorboard)
+                log = open_until_the_end.enter_context(begun)
+            for report in open_until_the_end.enter_context(closing(_reports(trainer, out))):
+                if log is not None:
                     log.write(report)
                 yield report
 
