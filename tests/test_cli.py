@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_checkpoints import card_of
 
 from twinlens import __version__
 from twinlens.cli import run
 from twinlens.picture_files import save_picture
-from twinlens.restore.checkpoint import Checkpoint, CheckpointCard, write_checkpoint
+from twinlens.restore.checkpoint import Checkpoint, write_checkpoint
 from twinlens.restore.networks import build_network, preset
 
 NOBODY = "127.0.9.9"
@@ -155,16 +156,7 @@ def test_a_folder_without_pictures_and_a_colour_picture_are_refused_by_a_mono_ne
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     network = build_network("mprnet", channels=1, hyper_parameters=preset("mprnet", "tiny"))
-    card = CheckpointCard(
-        network="mprnet",
-        hyper_parameters=network.hyper_parameters,
-        channels=1,
-        bit_depth=8,
-        dataset_hash="",
-        settings={},
-        step=0,
-        metrics={},
-    )
+    card = card_of(network)
     path = tmp_path / "tiny.safetensors"
     write_checkpoint(path, Checkpoint.of(network, card))
     return path

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_checkpoints import card_of
 
 from twinlens.cli import run
-from twinlens.restore.checkpoint import Checkpoint, CheckpointCard, load_checkpoint, write_checkpoint
+from twinlens.restore.checkpoint import Checkpoint, load_checkpoint, write_checkpoint
 from twinlens.restore.export import CARD
 from twinlens.restore.networks import build_network, preset
 
@@ -51,16 +52,7 @@ def test_published_weights_come_in_and_go_out(capsys: pytest.CaptureFixture[str]
 
 def test_a_program_that_went_out_equals_the_network_at_other_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     network = build_network("nafnet", channels=1, hyper_parameters=preset("nafnet", "tiny"))
-    card = CheckpointCard(
-        network="nafnet",
-        hyper_parameters=network.hyper_parameters,
-        channels=1,
-        bit_depth=8,
-        dataset_hash="",
-        settings={},
-        step=0,
-        metrics={},
-    )
+    card = card_of(network)
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.05 * torch.randn_like(weight))  # its first scales are 0 and would hide its blocks

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_checkpoints import card_of
 from small_rig import identity_state
 
 from twinlens.calibrate import Calibrations
@@ -13,7 +14,7 @@ from twinlens.cli import run
 from twinlens.dataset import PairedDataset
 from twinlens.pixels import Kernel
 from twinlens.restore.baselines import BASELINES, baseline
-from twinlens.restore.checkpoint import Checkpoint, CheckpointCard, write_checkpoint
+from twinlens.restore.checkpoint import Checkpoint, write_checkpoint
 from twinlens.restore.metrics import PROTOCOLS, psnr
 from twinlens.restore.networks import build_network, preset
 from twinlens.restore.realign import REALIGNMENTS
@@ -29,16 +30,7 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def checkpoint(dataset: PairedDataset, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An untrained network."""
     network = build_network("mprnet", channels=1, hyper_parameters=preset("mprnet", "tiny"))
-    card = CheckpointCard(
-        network="mprnet",
-        hyper_parameters=network.hyper_parameters,
-        channels=1,
-        bit_depth=8,
-        dataset_hash=dataset.content_hash,
-        settings={},
-        step=7,
-        metrics={"validation_psnr_db": 21.5},
-    )
+    card = card_of(network, dataset_hash=dataset.content_hash, step=7, metrics={"validation_psnr_db": 21.5})
     path = tmp_path_factory.mktemp("network") / "tiny.safetensors"
     write_checkpoint(path, Checkpoint.of(network, card))
     return str(path)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from small_checkpoints import card_of
 from torch import Tensor
 
 from twinlens.errors import RestoreError
 from twinlens.restore import export
-from twinlens.restore.checkpoint import Checkpoint, CheckpointCard
+from twinlens.restore.checkpoint import Checkpoint
 from twinlens.restore.export import CARD, TOLERANCE, checked_difference, export_onnx, export_program
 from twinlens.restore.networks import NETWORKS, build_network, preset
 
@@ -28,16 +29,7 @@ def untrained(name: str) -> Checkpoint:
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.05 * torch.randn_like(weight))  # NAFNet's first scales are 0 and would hide its blocks
-    card = CheckpointCard(
-        network=name,
-        hyper_parameters=network.hyper_parameters,
-        channels=1,
-        bit_depth=10,
-        dataset_hash="cd" * 32,
-        settings={},
-        step=3,
-        metrics={"validation_psnr_db": 30.5},
-    )
+    card = card_of(network, bit_depth=10, dataset_hash="cd" * 32, step=3, metrics={"validation_psnr_db": 30.5})
     return Checkpoint.of(network, card)
 
 

@@ -8,11 +8,12 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from small_checkpoints import card_of
 
 from twinlens.cli import run
 from twinlens.dataset import PairedDataset
 from twinlens.picture_files import read_picture, save_picture
-from twinlens.restore.checkpoint import Checkpoint, CheckpointCard, write_checkpoint
+from twinlens.restore.checkpoint import Checkpoint, write_checkpoint
 from twinlens.restore.networks import build_network, preset
 from twinlens.restored_file import file_hash
 from twinlens.video_files import open_video, read_frames, video_writer
@@ -24,10 +25,7 @@ Refused = Callable[..., str]
 def identity(path: Path, *, bit_depth: int = 8) -> Path:
     network = build_network("mprnet", channels=1, hyper_parameters=preset("mprnet", "tiny"))
     network.quieten(0.0)
-    card = CheckpointCard(
-        network="mprnet", hyper_parameters=network.hyper_parameters, channels=1, bit_depth=bit_depth,
-        dataset_hash="", settings={"crop_px": 16}, step=0, metrics={},
-    )  # fmt: skip
+    card = card_of(network, bit_depth=bit_depth, settings={"crop_px": 16})
     write_checkpoint(path, Checkpoint.of(network, card))
     return path
 
