@@ -177,3 +177,35 @@ def test_what_cannot_be_restored_is_refused(tmp_path: Path) -> None:
         save_picture(np.zeros((8, 8), np.float32), tmp_path / "f.png")
     with pytest.raises(RestoreError, match="cannot be encoded"):
         save_picture(np.zeros((8, 8), np.uint8), tmp_path / "f.jpg")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "told"),
+    [
+        (np.uint16, {"planarconfig": "separate", "photometric": "rgb"}, "colours in planes of their own"),
+        (np.uint16, {"photometric": "miniswhite"}, "white as zero"),
+        (np.uint8, {"photometric": "separated", "planarconfig": "contig"}, "CMYK"),
+        (np.uint8, {"bigtiff": True}, "BigTIFF"),
+    ],
+)
+def test_a_tiff_that_would_be_misread_is_refused(
+    kind: type, options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    shapes = {"separate": (3, 20, 24), "separated": (20, 24, 4), "rgb": (20, 24, 3)}
+    shape = shapes.get(options.get("planarconfig", ""), shapes.get(options.get("photometric", ""), (20, 24)))
+    tifffile.imwrite(tmp_path / "odd.tif", picture_of(kind, shape), **options)
+    with pytest.raises(RestoreError, match=told):
+        read_picture(tmp_path / "odd.tif")
+
+
+def test_an_8_bit_tiff_with_white_as_zero_is_read_the_right_way_round(tmp_path: Path) -> None:
+    picture = picture_of(np.uint8, (20, 24))
+    tifffile.imwrite(tmp_path / "negative.tif", picture, photometric="miniswhite")
+    np.testing.assert_array_equal(read_picture(tmp_path / "negative.tif"), 255 - picture)
+
+
+def test_an_animation_is_no_picture(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((8, 8), level, np.uint8)) for level in (10, 200)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(RestoreError, match="is an animation"):
+        read_picture(tmp_path / "a.png")

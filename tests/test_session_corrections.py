@@ -185,7 +185,7 @@ def test_restoring_the_session_repeats_the_correction_of_training(walked: Walked
     restorer = Restorer.from_checkpoint(loaded)
     frame = walked.session.pairs()[0].b.pixels
     expected = restorer(maps.b.apply(frame, bit_depth=8))
-    where = ["restore", str(walked.session.folder), "-c", str(walked.checkpoint)]
+    where = ["restore", str(walked.session.folder), "-c", str(walked.checkpoint), "--precision", "float32"]
     assert run([*where, "-o", str(tmp_path / "out")]) == 0
     restored = read_picture(sorted((tmp_path / "out").iterdir())[0])
     np.testing.assert_array_equal(restored, expected)
@@ -207,7 +207,8 @@ def test_image_files_are_corrected_only_when_asked(
     save_picture(frame, tmp_path / "b.png")
     save_picture(frame[:200], tmp_path / "small.png")
     restorer = Restorer.from_checkpoint(load_checkpoint(walked.checkpoint))
-    where = ["restore", "-c", str(walked.checkpoint), str(tmp_path / "b.png")]
+    exact = ["--precision", "float32"]
+    where = ["restore", "-c", str(walked.checkpoint), str(tmp_path / "b.png"), *exact]
     assert run([*where, "-o", str(tmp_path / "as-is")]) == 0
     np.testing.assert_array_equal(read_picture(tmp_path / "as-is" / "b.png"), restorer(frame))
     assert run([*where, "-o", str(tmp_path / "corrected"), "--correct"]) == 0

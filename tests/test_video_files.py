@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from twinlens.errors import RestoreError
 from twinlens.pixels import Picture8
@@ -61,3 +62,21 @@ def test_what_is_no_video_is_refused_and_a_failure_leaves_nothing(tmp_path: Path
     with pytest.raises(ValueError, match="frame 2"):
         written(tmp_path / "v.mkv", frames_of((32, 48)), until=2)
     assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
+
+
+def test_a_grey_video_stays_grey_though_its_codec_tints_it(tmp_path: Path) -> None:
+    grey = np.repeat(frames_of((48, 64))[0][..., None], 3, axis=2)
+    writer = cv2.VideoWriter(str(tmp_path / "lossy.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(3):
+        writer.write(grey)
+    writer.release()
+    seen = list(read_frames(open_video(tmp_path / "lossy.avi"), channels=1))
+    assert [frame.shape for frame in seen] == [(48, 64)] * 3
+
+
+def test_a_video_of_odd_sides_is_refused_before_a_row_is_lost(tmp_path: Path) -> None:
+    frames = [Image.fromarray(frame) for frame in frames_of((41, 57))]
+    frames[0].save(tmp_path / "odd.apng", format="png", save_all=True, append_images=frames[1:])
+    (tmp_path / "odd.apng").rename(tmp_path / "odd.mkv")  # FFmpeg looks at the bytes
+    with pytest.raises(RestoreError, match="57x41 px; an odd side"):
+        open_video(tmp_path / "odd.mkv")

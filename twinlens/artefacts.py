@@ -24,7 +24,10 @@ def describe(artefact: Path) -> tuple[str, Mapping[str, Any]]:
     if artefact.is_dir():
         return f"session {artefact}", _session(Session(artefact))
     if h5py.is_hdf5(artefact):
-        return f"dataset {artefact}", _dataset(artefact)
+        restored = _restored(artefact)
+        return (
+            (f"dataset {artefact}", _dataset(artefact)) if restored is None else (f"restored {artefact}", restored)
+        )
     if artefact.suffix == CHECKPOINT:
         return _tensors(artefact)
     return _json(artefact)
@@ -52,6 +55,15 @@ def _dataset(path: Path) -> dict[str, Any]:
     from twinlens.dataset.paired import PairedDataset  # noqa: PLC0415 - only for datasets
 
     return asdict(PairedDataset(path).summary())
+
+
+def _restored(path: Path) -> dict[str, Any] | None:
+    """What a file of restored pictures says of itself; None for other HDF5."""
+    with h5py.File(path) as file:
+        if file.attrs.get("schema") != "twinlens.restored":
+            return None
+        pictures = file["/restored"]
+        return {"pictures": len(pictures), "shape": pictures.shape[1:], "dtype": str(pictures.dtype), **file.attrs}
 
 
 def _tensors(path: Path) -> tuple[str, dict[str, Any]]:

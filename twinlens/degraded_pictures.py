@@ -25,6 +25,8 @@ class DegradedPicture:
     """The image file, session or dataset it lies in."""
     is_raw: bool = False
     """True for a whole frame as camera B sent it."""
+    bit_depth: int | None = None
+    """Where the source tells; None for image files."""
 
     @property
     def file(self) -> Path | None:
@@ -61,7 +63,7 @@ def degraded_pictures(
     for picture in found:
         if picture.name in names:
             raise RestoreError(
-                f"two pictures are named {picture.name}", hint="restore them in two runs with different --out"
+                f"two pictures are named {picture.name}", hint="rename one of them, or give them one by one"
             )
         names.add(picture.name)
     return found
@@ -79,7 +81,13 @@ def _pictures(source: Path, split: str, scheme: str) -> list[DegradedPicture]:
         session = Session(source)
         pairs = session.pairs()
         return [
-            DegradedPicture(f"{session.id}_{i:06d}.png", partial(_camera_b, pairs, i), source, is_raw=True)
+            DegradedPicture(
+                f"{session.id}_{i:06d}.png",
+                partial(_camera_b, pairs, i),
+                source,
+                is_raw=True,
+                bit_depth=session.manifest.bit_depth,
+            )
             for i in range(len(pairs))
         ]
     files = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
@@ -97,7 +105,10 @@ def _image_file(path: Path) -> DegradedPicture:
 def _inputs(path: Path, split: str, scheme: str) -> list[DegradedPicture]:
     pairs = PairedDataset(path).split(split, scheme=scheme)
     ids = [pair_id.decode() for pair_id in pairs.dataset.contents.table["pair_id"][pairs.indices].tolist()]
-    return [DegradedPicture(f"{pair_id}.png", partial(_input, pairs, i), path) for i, pair_id in enumerate(ids)]
+    return [
+        DegradedPicture(f"{pair_id}.png", partial(_input, pairs, i), path, bit_depth=pairs.bit_depth)
+        for i, pair_id in enumerate(ids)
+    ]
 
 
 def _camera_b(pairs: SessionPairs, index: int) -> Picture:

@@ -12,10 +12,13 @@ from twinlens.errors import RestoreError
 from twinlens.picture_metadata import with_metadata_of
 from twinlens.pixels import Picture, PictureFloat
 from twinlens.storage import sealed
-from twinlens.tiff_tags import is_tiff, pages_of
+from twinlens.tiff_tags import is_big_tiff, is_tiff, layout_of, pages_of
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp"}
 _TIFF_SUFFIXES = {".tif", ".tiff"}
+_PNG, _ANIMATION = b"\x89PNG\r\n\x1a\n", b"acTL"
+_OTHER_COLOURS = {5: "CMYK", 8: "CIE Lab"}
+"""By a TIFF's photometric interpretation."""
 _LZW = (cv2.IMWRITE_TIFF_COMPRESSION, 5)
 """Lossless. OpenCV would write float32 RGB as SGI LogLuv, which is not."""
 
@@ -31,7 +34,7 @@ def require_new(paths: Iterable[Path]) -> None:
     if len(set(wanted)) < len(wanted):
         twice = next(path for k, path in enumerate(wanted) if path in wanted[:k])
         raise RestoreError(
-            f"two results are named {twice.name}", hint="restore them in two runs with different --out"
+            f"two results are named {twice.name}", hint="rename one of the files, or give them one by one"
         )
 
 
@@ -42,6 +45,7 @@ def read_picture(path: Path) -> Picture | PictureFloat:
         RestoreError: the file is no picture, or of a type that cannot be restored.
     """
     data = _bytes_of(path)
+    _require_faithful(path, data)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None or image.dtype not in (np.uint8, np.uint16, np.float32):
         raise RestoreError(
@@ -49,8 +53,6 @@ def read_picture(path: Path) -> Picture | PictureFloat:
         )
     if image.ndim == 3 and image.shape[2] == 4:
         raise RestoreError(f"{path} has an alpha channel", hint="save it without transparency")
-    if is_tiff(data):
-        _require_one_page(path, data)
     upright = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     return cast("Picture | PictureFloat", upright)
 
@@ -91,13 +93,27 @@ def result_name(path: Path) -> str:
     return path.stem + (path.suffix if path.suffix.lower() in _TIFF_SUFFIXES else ".png")
 
 
-def _require_one_page(path: Path, tiff: bytes) -> None:
+def _require_faithful(path: Path, data: bytes) -> None:
+    """Refuse files that OpenCV would read in part, or otherwise than they are."""
+    if data[:8] == _PNG and _ANIMATION in data[8:].partition(b"IDAT")[0]:
+        raise RestoreError(f"{path} is an animation, one picture is needed", hint="split it into files first")
+    if is_big_tiff(data):
+        raise RestoreError(f"{path} is a BigTIFF, of which the first picture would be read without its tags",
+                           hint="save it as a plain TIFF, of up to 4 GiB")  # fmt: skip
+    if not is_tiff(data):
+        return
     try:
-        pages = pages_of(tiff)
+        pages, layout = pages_of(data), layout_of(data)
     except (struct.error, IndexError) as cause:
         raise RestoreError(f"{path}: its directories are cut short", hint="save the file again") from cause
     if pages > 1:
         raise RestoreError(f"{path} holds {pages} pictures, 1 is needed", hint="split it into files first")
+    if layout.photometric in _OTHER_COLOURS:
+        raise RestoreError(f"{path} is in {_OTHER_COLOURS[layout.photometric]}", hint="save it as grey or RGB")
+    if layout.bits > 8 and (layout.is_planar or layout.photometric == 0):
+        what = "its colours in planes of their own" if layout.is_planar else "white as zero"
+        raise RestoreError(f"{path} has {layout.bits} bit with {what}, which would be misread",
+                           hint="save it with interleaved colours and black as zero")  # fmt: skip
 
 
 def _bytes_of(path: Path) -> bytes:

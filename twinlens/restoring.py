@@ -41,7 +41,7 @@ def plans_for(
         seen.add(picture.source)
         pixels = picture.load()
         try:
-            restorer.require(pixels)
+            restorer.require(pixels, bit_depth=picture.bit_depth)
         except RestoreError as cause:
             raise RestoreError(f"{picture.source}: {cause.message}", hint=cause.hint) from cause
         if _is_raw(picture, correct):
@@ -91,6 +91,16 @@ def restore_into_file(
             if on_picture is not None:
                 on_picture(done + 1, picture.name)
     return path
+
+
+def require_video(restorer: Restorer, video: Video) -> None:
+    """Raise `RestoreError` unless the video's first frame can be read and is one the network was trained on."""
+    for frame in read_frames(video, channels=restorer.channels):
+        try:
+            restorer.require(frame)
+        except RestoreError as cause:
+            raise RestoreError(f"{video.path}: {cause.message}", hint=cause.hint) from cause
+        return
 
 
 def restore_video(

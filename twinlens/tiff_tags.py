@@ -36,9 +36,42 @@ class _Tag:
     below: "dict[int, _Tag] | None" = None
 
 
+@dataclass(frozen=True)
+class PixelLayout:
+    """How a TIFF says its pixels lie."""
+
+    photometric: int
+    """0 white is zero, 1 black is zero, 2 RGB, 3 palette, 5 CMYK, 8 Lab."""
+    bits: int
+    """Per sample."""
+    is_planar: bool
+    """Whether each colour lies in a plane of its own."""
+
+
 def is_tiff(data: bytes) -> bool:
-    """Whether it begins as a TIFF of up to 4 GiB does; what lies in a larger form (BigTIFF) is not taken over."""
+    """Whether it begins as a TIFF of up to 4 GiB does."""
     return data[:4] in (b"II*\0", b"MM\0*")
+
+
+def is_big_tiff(data: bytes) -> bool:
+    """Whether it begins as a TIFF of the form for more than 4 GiB does."""
+    return data[:4] in (b"II+\0", b"MM\0+")
+
+
+def layout_of(data: bytes) -> PixelLayout:
+    """How the first picture of a TIFF lies.
+
+    Raises:
+        struct.error: it ends before its directory does.
+    """
+    tags = _directory(data, _first(data), depth=_DEEPEST)
+
+    def first_value(number: int, default: int) -> int:
+        tag = tags.get(number)
+        return default if tag is None or not tag.data else int.from_bytes(tag.data[:2], "little")
+
+    samples, planar = first_value(277, 1), first_value(284, 1)
+    return PixelLayout(first_value(262, 1), first_value(258, 1), is_planar=planar == 2 and samples > 1)
 
 
 def pages_of(data: bytes) -> int:

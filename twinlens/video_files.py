@@ -16,6 +16,8 @@ from twinlens.storage import sealed
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"}
 RESULT_SUFFIX = ".mkv"
+_CODEC_TINT = 6
+"""Levels between the colours of a grey frame; lossy codecs leave 2 or 3."""
 _FFV1 = cv2.VideoWriter.fourcc(*"FFV1")
 
 
@@ -46,6 +48,11 @@ def open_video(path: Path) -> Video:
             )
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         height, width = capture.get(cv2.CAP_PROP_FRAME_HEIGHT), capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+        if height % 2 or width % 2:
+            raise RestoreError(
+                f"{path} is {width:.0f}x{height:.0f} px; an odd side would lose a row or column when written",
+                hint="save its frames as image files",
+            )
         return Video(path, (int(height), int(width)), capture.get(cv2.CAP_PROP_FPS), max(0, int(count)))
 
 
@@ -66,7 +73,7 @@ def read_frames(video: Video, *, channels: int) -> Iterator[Picture8]:
             raise RestoreError(f"{video.path} holds no frame that can be read", hint="check the file in a player")
         while found:
             frame = cast("Picture8", bgr)
-            is_grey = frame.ndim == 2 or (channels == 1 and not np.ptp(frame, axis=2).any())
+            is_grey = frame.ndim == 2 or (channels == 1 and np.ptp(frame, axis=2).max() <= _CODEC_TINT)
             yield _plane(frame) if is_grey else np.ascontiguousarray(frame[..., ::-1])
             found, bgr = capture.read()
 
@@ -125,4 +132,4 @@ def _write(writer: cv2.VideoWriter, frame: Picture8) -> None:
 
 
 def _plane(bgr: Picture8) -> Picture8:
-    return bgr if bgr.ndim == 2 else np.ascontiguousarray(bgr[..., 0])
+    return bgr if bgr.ndim == 2 else cast("Picture8", np.rint(bgr.mean(axis=2)).astype(np.uint8))

@@ -172,3 +172,20 @@ def test_pictures_are_restored_one_at_a_time_as_they_are_asked_for(dataset: Pair
 def test_an_empty_split_has_no_report() -> None:
     with pytest.raises(RestoreError, match="holds no pair"):
         summarise([], split="test", dataset_hash="")
+
+
+def test_a_pair_that_cannot_be_scored_is_named(dataset: PairedDataset) -> None:
+    (pair,) = dataset.split("test")
+    spoilt = dataclasses.replace(pair, mask=np.eye(*pair.mask.shape, dtype=np.bool_))
+    with pytest.raises(RestoreError, match=f"pair {pair.pair_id}: no 11x11 px window"):
+        list(evaluate([spoilt], unchanged))
+    tiny = dataclasses.replace(
+        pair, input=pair.input[:8, :8], target=pair.target[:8, :8], mask=np.ones((8, 8), np.bool_)
+    )
+    with pytest.raises(RestoreError, match=f"pair {pair.pair_id}: a picture of"):
+        list(evaluate([tiny], unchanged))
+
+
+def test_an_exact_picture_does_not_hide_what_others_gained() -> None:
+    scores = [score("north", math.inf), score("south", 30.0)]
+    assert summarise(scores, split="test", dataset_hash="").gain_db == scores[1].gain_db

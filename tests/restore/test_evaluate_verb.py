@@ -154,3 +154,13 @@ def test_a_calibration_of_other_sessions_is_told_and_of_other_states_refused(
         arguments = ["evaluate", str(dataset.path), checkpoint, "--calibration", str(tmp_path / "c.json")]
         assert run([*arguments, "--baseline", "wiener"]) == code
         assert seen in capsys.readouterr().err
+
+
+def test_an_existing_file_is_never_replaced_by_scores(
+    dataset: PairedDataset, checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "calibration.json"
+    kept.write_text("mine")
+    assert run(["evaluate", str(dataset.path), checkpoint, "-o", str(kept)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert kept.read_text() == "mine"

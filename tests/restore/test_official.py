@@ -57,7 +57,7 @@ def test_published_weights_become_a_checkpoint_that_restores_alike(
     loaded = load_checkpoint(tmp_path / "ours.safetensors", network="mprnet")
     card = loaded.card
     assert (card.channels, card.bit_depth, card.dataset_hash, card.step) == (channels, 8, "", 0)
-    assert card.settings == {"imported_from": "model_deblurring.pth"}
+    assert card.settings == {"imported_from": "model_deblurring.pth", "crop_px": 256}
     images = torch.rand(1, channels, 16, 24)
     with torch.inference_mode():
         assert torch.equal(loaded.build()(images)[0], network(images)[0])

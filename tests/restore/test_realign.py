@@ -128,3 +128,10 @@ def test_what_fits_nowhere_near_is_not_moved(scene: NDArray[np.float64], method:
 def test_an_unknown_way_is_refused(scene: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="'affine' is not known; shift, homography are"):
         realign(levels(scene), levels(scene), inner(scene.shape), method="affine", data_range=255.0)
+
+
+@pytest.mark.parametrize("gain", [0.3, 0.5, 1.2])
+def test_a_difference_in_brightness_does_not_pull(scene: NDArray[np.float64], gain: float) -> None:
+    picture = levels(gain * moved(scene * 0.8, (0.3, -0.2)))
+    found = done(realign(picture, levels(scene * 0.8), inner(scene.shape), method="shift", data_range=255.0))
+    np.testing.assert_allclose(found.target_from_picture[:2, 2], (-0.3, 0.2), atol=0.02)

@@ -81,3 +81,9 @@ def test_what_tiles_cost_depends_on_their_size_and_overlap(tile_px: int, overlap
     said = str(planned((928, 928), 10_000, tile_px=tile_px, overlap_px=overlap_px))
     assert words in said
     assert "change the result" in said
+
+
+def test_a_tile_no_larger_than_its_overlap_is_refused_with_the_smallest_that_is() -> None:
+    with pytest.raises(RestoreError, match="tiles of 73 px cannot overlap by 57 px") as refused:
+        planned((200, 500), 1 << 20, tile_px=73, overlap_px=57, multiple=16)
+    assert "80 px" in refused.value.hint

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_checkpoints import card_of
+from small_pairs import make_pairs
 
 from twinlens.cli import run
-from twinlens.dataset import PairedDataset
+from twinlens.dataset import DatasetSettings, PairedDataset, build_dataset
 from twinlens.picture_files import read_picture, save_picture
 from twinlens.restore.checkpoint import Checkpoint, write_checkpoint
 from twinlens.restore.networks import build_network, preset
@@ -166,3 +167,47 @@ def test_a_video_comes_out_frame_by_frame_at_its_rate(tmp_path: Path, checkpoint
 def test_a_file_of_no_known_name_is_refused(tmp_path: Path, checkpoint: Path, refused: Refused) -> None:
     (tmp_path / "notes.txt").write_text("none")
     assert "notes.txt" in refused(["restore", str(tmp_path / "notes.txt"), "-c", str(checkpoint)])
+
+
+def test_a_dataset_of_another_depth_is_refused_though_its_values_would_fit(
+    tmp_path: Path, refused: Refused
+) -> None:
+    path = tmp_path / "ten.h5"
+    build_dataset(make_pairs(8, bit_depth=10), path, settings=DatasetSettings())
+    twelve = identity(tmp_path / "twelve.safetensors", bit_depth=12)
+    asked = ["restore", str(path), "-c", str(twelve), "-o", str(tmp_path / "out")]
+    assert "have 10 bit; the network was trained on 12 bit" in refused(asked)
+    assert "has 10 bit" in refused(["evaluate", str(path), str(twelve)])
+
+
+def test_a_folder_s_videos_are_restored_and_looked_at_before_the_work(
+    tmp_path: Path, checkpoint: Path, refused: Refused
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    colour = picture_of(np.uint8, (40, 56, 3))
+    with video_writer(folder / "film.mkv", rate_hz=10, like=colour) as write:
+        write(colour)
+    save_picture(picture_of(), folder / "still.png")
+    assert "film.mkv: the picture has 3 channel(s)" in refused(
+        ["restore", str(folder), "-c", str(checkpoint), "-o", str(tmp_path / "out")]
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_was_restored_into_one_file_can_be_told(
+    dataset: PairedDataset, tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "all.h5"
+    assert run(["restore", str(dataset.path), "-c", str(checkpoint), "-o", str(path), "--to", "h5"]) == 0
+    capsys.readouterr()
+    assert run(["info", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 1
+
+
+@pytest.mark.parametrize("options", [["--tile", "70", "--overlap", "64"], ["--memory", "inf"]])
+def test_settings_that_cannot_work_end_in_an_error(
+    tmp_path: Path, checkpoint: Path, refused: Refused, options: list[str]
+) -> None:
+    save_picture(picture_of(shape=(200, 300)), tmp_path / "p.png")
+    refused(["restore", str(tmp_path / "p.png"), "-c", str(checkpoint), "-o", str(tmp_path / "out"), *options])

@@ -9,6 +9,7 @@ from twinlens.dataset.paired import PairedDataset
 from twinlens.report.plain import plain
 from twinlens.restore.checkpoint import CheckpointCard
 from twinlens.restore.evaluate import EvaluationReport, EvaluationSettings
+from twinlens.restore.restore_settings import RestoreSettings
 from twinlens.storage import write_artefact
 
 SCHEMA, SCHEMA_VERSION = "twinlens.evaluation", "1.0.0"
@@ -26,6 +27,10 @@ class EvaluationFile:
     card: CheckpointCard
     baselines: Mapping[str, str]
     """Name and how it was set."""
+    files: Mapping[str, str]
+    """SHA-256 of the checkpoint, and of the calibration where baselines needed one, by name."""
+    restoring: RestoreSettings
+    """How pictures were brought through the network."""
     split_pairs: int
     """Pairs in the split, of which the report may hold fewer."""
 
@@ -45,6 +50,8 @@ class EvaluationFile:
                 "pairs": self.split_pairs,
             },
             "checkpoint": plain(self.card.as_dict()),
+            "files": dict(self.files),
+            "restoring": plain(self.restoring.as_dict()),
             "settings": plain(self.settings.as_dict()),
             "baselines": dict(self.baselines),
             "evaluation": plain(self.report),

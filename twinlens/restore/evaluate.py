@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from twinlens.dataset.paired import StoredPair
+from twinlens.errors import RestoreError
 from twinlens.pixels import Mask, Picture
 from twinlens.restore.evaluation_settings import EvaluationSettings
 from twinlens.restore.metrics import psnr, require_protocol, ssim
@@ -66,26 +67,38 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     for pair in pairs:
-        require_protocol(settings.protocol, channels=1 if pair.input.ndim == 2 else pair.input.shape[2])
-        started = time.monotonic()
-        restored = restorer(pair.input)
-        restore_s = time.monotonic() - started
-        others = {name: method(pair) for name, method in (baselines or {}).items()}
-        scorer = _Scorer(pair, settings)
-        score = ImageScore(
-            pair_id=pair.pair_id,
-            scene=pair.scene,
-            mirror_state=pair.mirror_state,
-            input=scorer.quality(pair.input, pair.mask),
-            restored=scorer.quality(restored, pair.mask),
-            baselines=tuple(
-                MethodQuality(name, scorer.quality(other, pair.mask)) for name, other in others.items()
-            ),
-            restore_s=restore_s,
-            ceiling_db=pair.ceiling_db if math.isfinite(pair.ceiling_db) else None,
-            realigned=None if settings.realign == "none" else scorer.realigned(restored, others),
-        )
-        yield ScoredPicture(score, restored)
+        try:
+            yield _scored(pair, restorer, baselines or {}, settings)
+        except RestoreError as cause:
+            raise RestoreError(f"pair {pair.pair_id}: {cause.message}", hint=cause.hint) from cause
+        except ValueError as cause:  # too small for the protocol's windows
+            raise RestoreError(f"pair {pair.pair_id}: {cause}", hint="build the dataset without it") from cause
+
+
+def _scored(
+    pair: StoredPair,
+    restorer: Callable[[Picture], Picture],
+    baselines: Mapping[str, Baseline],
+    settings: EvaluationSettings,
+) -> ScoredPicture:
+    require_protocol(settings.protocol, channels=1 if pair.input.ndim == 2 else pair.input.shape[2])
+    started = time.monotonic()
+    restored = restorer(pair.input)
+    restore_s = time.monotonic() - started
+    others = {name: method(pair) for name, method in baselines.items()}
+    scorer = _Scorer(pair, settings)
+    score = ImageScore(
+        pair_id=pair.pair_id,
+        scene=pair.scene,
+        mirror_state=pair.mirror_state,
+        input=scorer.quality(pair.input, pair.mask),
+        restored=scorer.quality(restored, pair.mask),
+        baselines=tuple(MethodQuality(name, scorer.quality(other, pair.mask)) for name, other in others.items()),
+        restore_s=restore_s,
+        ceiling_db=pair.ceiling_db if math.isfinite(pair.ceiling_db) else None,
+        realigned=None if settings.realign == "none" else scorer.realigned(restored, others),
+    )
+    return ScoredPicture(score, restored)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def read_official_checkpoint(path: Path) -> Checkpoint:
         channels=network.channels,
         bit_depth=8,  # published networks were all trained on 8-bit pictures
         dataset_hash="",
-        settings={"imported_from": path.name},
+        settings={"imported_from": path.name, "crop_px": 128 if network.hyper_parameters["width"] == 80 else 256},
         step=0,
         metrics={},
     )

@@ -18,6 +18,8 @@ REALIGNMENTS = {
     "shift": "moved by the (x, y) that fits best, a part of a pixel; brightness as it is",
     "homography": "warped by a homography and scaled in brightness, as tables of RealBlur are",
 }
+_LEAST_GAIN = 0.05
+"""Of brightness, below which nothing of one picture is found in the other."""
 MOST_PX = 4.0
 """A residual beyond this is no residual: the pair is not aligned, or the restored picture is not of the scene."""
 _TAPS = 8
@@ -97,7 +99,11 @@ def _found_shift(
         normal = columns @ columns.T
         if np.linalg.cond(normal) > 1e12:
             return None  # flat, or an edge in one direction only
-        step = np.linalg.solve(normal, columns @ still[counted])[:2]
+        solved = np.linalg.solve(normal, columns @ still[counted])
+        gain = solved[2]
+        if not gain > _LEAST_GAIN:
+            return None  # the one is a negative of the other, or flat
+        step = solved[:2] / gain  # slopes belong to the picture before its brightness is fitted
         shift += step
         if not np.abs(shift).max() < MOST_PX:
             return None

@@ -80,6 +80,7 @@ class Planner:
         Raises:
             RestoreError: what `tile_px` asks for, or even the smallest tile, takes more than there is.
         """
+        self._require_tile(shape_hw, tile_px)
         whole = self._planned(shape_hw, max(shape_hw), free_bytes)
         wanted = whole if tile_px is None else self._planned(shape_hw, tile_px, free_bytes)
         if wanted.need_bytes <= free_bytes:
@@ -110,6 +111,16 @@ class Planner:
                 sizes = sizes[:middle]
         return fitting
 
+    def _require_tile(self, shape_hw: tuple[int, int], tile_px: int | None) -> None:
+        overlap_px = math.ceil(self.overlap_px / self.multiple) * self.multiple
+        smallest = overlap_px + self.multiple
+        if tile_px is not None and tile_px < smallest and tile_px // self.multiple * self.multiple < max(shape_hw):
+            raise RestoreError(
+                f"tiles of {tile_px} px cannot overlap by {self.overlap_px} px: "
+                f"this network needs sides that are multiples of {self.multiple} px",
+                hint=f"give tiles of {smallest} px or more, or a smaller overlap (--overlap)",
+            )
+
     def _planned(self, shape_hw: tuple[int, int], tile_px: int, free_bytes: int) -> RestorePlan:
         tiles = plan_tiles(shape_hw, tile_px=tile_px, overlap_px=self.overlap_px, multiple=self.multiple)
         first = tiles[0]
@@ -129,5 +140,5 @@ class Planner:
 def advice(tile_px: int | None) -> str:
     """What to do where memory does not suffice."""
     if tile_px is None:
-        return "no tile is small enough: free memory, or restore on another machine"
+        return "no tile is small enough: free memory, lower the overlap, or restore on another machine"
     return f"tiles of {tile_px} px fit: set tile_px to that (--tile {tile_px})"

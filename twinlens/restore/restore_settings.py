@@ -39,7 +39,7 @@ class RestoreSettings(Settings):
         """Raise `SettingsError` where a value cannot work."""
         self.require("overlap_px", minimum=0, maximum=4096)
         if self.memory_gib is not None:
-            self.require("memory_gib", minimum=0.0, maximum=float("inf"))
+            self.require("memory_gib", minimum=0.0, maximum=1e6)
         if self.tile_px is not None:
             self.require("tile_px", minimum=self.overlap_px + 16, maximum=1 << 20)
         for name, known in (("precision", PRECISIONS), ("pool", POOLS)):

@@ -94,7 +94,9 @@ class Restorer:
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, settings: RestoreSettings | None = None) -> Self:
         """A restorer with a checkpoint's network, bit depth, correction and crop size."""
-        crop_px = checkpoint.card.settings.get("crop_px")
+        settings_then = checkpoint.card.settings
+        later = settings_then.get("later_crops") or [(0, settings_then.get("crop_px"), 0)]
+        crop_px = later[-1][1]  # what it saw last
         return cls(
             checkpoint.build(),
             bit_depth=checkpoint.card.bit_depth,
@@ -171,8 +173,18 @@ class Restorer:
             )
         return self._plans[shape_hw]
 
-    def require(self, picture: Picture | PictureFloat) -> None:
-        """Raise `RestoreError` unless the network was trained on pictures of this kind."""
+    def require(self, picture: Picture | PictureFloat, *, bit_depth: int | None = None) -> None:
+        """Raise `RestoreError` unless the network was trained on pictures of this kind.
+
+        Args:
+            picture: to be restored.
+            bit_depth: where somebody knows it; else what the type and the values tell.
+        """
+        if bit_depth not in (None, self.bit_depth):
+            raise RestoreError(
+                f"the pictures have {bit_depth} bit; the network was trained on {self.bit_depth} bit",
+                hint="use a network trained at this bit depth",
+            )
         channels = 1 if picture.ndim == 2 else picture.shape[2]
         if channels != self.channels:
             raise RestoreError(

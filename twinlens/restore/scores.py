@@ -1,6 +1,8 @@
 """What an evaluation finds: per image, per scene and mirror state, and over all. Numbers only."""
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twinlens.restore.bootstrap import Interval
@@ -88,7 +90,7 @@ class EvaluationReport:
     mean_restored: Quality
     mean_baselines: tuple[MethodQuality, ...]
     gain_db: float
-    """Mean restored PSNR minus mean input PSNR."""
+    """Mean of restored PSNR minus input PSNR, over images where neither is infinite."""
     realignment: str = "none"
     """How pictures were moved for `realigned`; every other score is of pictures as they are."""
     realigned: RealignedScore | None = None
@@ -101,6 +103,12 @@ class EvaluationReport:
     gain_db_95: Interval | None = None
     ceiling_db: float | None = None
     """Mean over the images whose passports tell one."""
+
+
+def mean_gain_db(scores: Sequence[ImageScore]) -> float:
+    """By how much PSNR rose in the mean, over images where neither picture equals its target; 0 without any."""
+    gains = [score.gain_db for score in scores if math.isfinite(score.gain_db)]
+    return statistics.fmean(gains) if gains else 0.0
 
 
 def gain_db(before: Quality, after: Quality) -> float:

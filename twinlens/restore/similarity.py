@@ -49,7 +49,7 @@ class Similarity:
         if not whole.any():
             raise RestoreError(
                 f"no {side}x{side} px window of the picture is free of masked pixels",
-                hint="leave such pairs out: their valid area is too small or too scattered for SSIM",
+                hint="build the dataset without such pairs: their valid area is too small or scattered for SSIM",
             )
         return whole
 

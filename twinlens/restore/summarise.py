@@ -15,7 +15,7 @@ from twinlens.restore.scores import (
     MethodQuality,
     Quality,
     RealignedScore,
-    gain_db,
+    mean_gain_db,
 )
 
 
@@ -82,14 +82,13 @@ def _groups(scores: Sequence[ImageScore], name_of: Callable[[ImageScore], str]) 
 
 def _group(name: str, scores: Sequence[ImageScore]) -> GroupScore:
     ceilings = [score.ceiling_db for score in scores if score.ceiling_db is not None]
-    before, after = _mean([score.input for score in scores]), _mean([score.restored for score in scores])
     return GroupScore(
         name=name,
         images=len(scores),
-        input=before,
-        restored=after,
+        input=_mean([score.input for score in scores]),
+        restored=_mean([score.restored for score in scores]),
         baselines=_mean_methods([score.baselines for score in scores]),
-        gain_db=gain_db(before, after),
+        gain_db=mean_gain_db(scores),
         ceiling_db=statistics.fmean(ceilings) if ceilings else None,
     )
 

@@ -81,6 +81,9 @@ def evaluate(
     if out is not None and out.suffix != ".json":
         raise click.UsageError(f"-o {out}: the scores are JSON, give a name that ends in .json")
     from twinlens.dataset.paired import PairedDataset
+    from twinlens.errors import RestoreError
+    from twinlens.handover import sha256_of
+    from twinlens.picture_files import require_new
     from twinlens.report.evaluation_file import EvaluationFile
     from twinlens.report.plain import plain
     from twinlens.restore.baselines import BASELINES, baseline
@@ -89,8 +92,15 @@ def evaluate(
     from twinlens.restore.evaluate import evaluate as score
     from twinlens.restore.restorer import Restorer, RestoreSettings
 
+    if out is not None:
+        require_new([out])
     settings = EvaluationSettings.from_dict(scoring)
     opened, loaded = PairedDataset(dataset), load_checkpoint(checkpoint)
+    if loaded.card.bit_depth != opened.bit_depth:
+        raise RestoreError(
+            f"{dataset} has {opened.bit_depth} bit, {checkpoint} was trained on {loaded.card.bit_depth} bit",
+            hint="use a network trained at this bit depth",
+        )
     pairs = opened.split(split, scheme=scheme)
     kernels = {} if calibration is None else _kernels(calibration, pairs)
     methods = {name: baseline(name, kernels.__getitem__) for name in dict.fromkeys(names)}
@@ -99,6 +109,8 @@ def evaluate(
     if split in _NOTES:
         console.note(_NOTES[split])
     restorer = Restorer.from_checkpoint(loaded, settings=RestoreSettings(device=device))
+    if len(pairs) and not (plan := restorer.plan(pairs.shape_hw)).is_whole:
+        console.note(str(plan))
     wanted = len(pairs) if limit is None else min(limit, len(pairs))
     scores = []
     with console.bar("evaluating", wanted) as bar:
@@ -115,6 +127,8 @@ def evaluate(
             card=loaded.card,
             baselines={name: BASELINES[name].says for name in methods},
             split_pairs=len(pairs),
+            files={path.name: sha256_of(path) for path in (checkpoint, calibration) if path is not None},
+            restoring=restorer.settings_used,
         ).write(out)
         console.note(f"scores: {out}")
     if json:
@@ -126,9 +140,16 @@ def evaluate(
 def _kernels(calibration: Path, pairs: PairSplit) -> dict[str, Kernel]:
     """The blur from A to B, as pairs have it, of every mirror state in a split."""
     from twinlens.calibrate import Calibrations
+    from twinlens.errors import RestoreError
 
     found, dataset = Calibrations.read(calibration), pairs.dataset
+    if dataset.contents.grid == "a":
+        raise RestoreError(
+            f"{dataset.path} is on camera A's grid, the calibrated blur on B's", hint="build it without --grid a"
+        )
     states = sorted(set(dataset.contents.table["mirror_state"][pairs.indices].tolist()))
     if set(dataset.session_ids).isdisjoint(name for state in found.states for name in state.session_ids):
         console.note(f"{calibration} is of other sessions than the dataset: its blur may not be that of the pairs")
+    if any(state.kernel_zones for state in found.states):
+        console.note("the blur varies over the frame; classical methods are given its mean")
     return {label: found.of(label).kernel for label in (dataset.mirror_states[k].label for k in states)}

@@ -75,7 +75,8 @@ def restore(
     """Restore image files, folders of them, videos, camera B's frames of sessions, or the inputs of datasets.
 
     A session's frames are raw: they are corrected as the training frames were. Image files and videos are taken as
-    they are; where they are raw whole frames of camera B, say --correct. Depth, EXIF, profiles and tags are kept.
+    they are; where they are raw whole frames of camera B, say --correct. Depth, EXIF, profiles and tags are kept;
+    videos lose their sound. Folders within folders are not looked into.
     """
     from twinlens.capture.corrected import warn_of_other_gain
     from twinlens.degraded_pictures import degraded_pictures, sessions_among
@@ -83,7 +84,8 @@ def restore(
     from twinlens.picture_files import require_new
     from twinlens.restore.checkpoint import load_checkpoint
     from twinlens.restore.restorer import Restorer, RestoreSettings
-    from twinlens.video_files import VIDEO_SUFFIXES, open_video, result_of
+    from twinlens.restoring import require_video
+    from twinlens.video_files import open_video, result_of
 
     restorer = Restorer.from_checkpoint(load_checkpoint(checkpoint), settings=RestoreSettings(**settings))
     if restorer.correction is not None and correct is not False:
@@ -93,8 +95,7 @@ def restore(
             f"{checkpoint} holds no correction: its training frames were raw",
             hint="leave out --correct, or train on a dataset whose calibration had a dark series",
         )
-    videos = [source for source in sources if source.suffix.lower() in VIDEO_SUFFIXES]
-    others = [source for source in sources if source not in videos]
+    videos, others = _videos_among(sources)
     pictures = degraded_pictures(others, split=split, scheme=scheme) if others or not videos else []
     if to == "h5":
         if videos or any(picture.file for picture in pictures):
@@ -102,6 +103,8 @@ def restore(
         written = _restore_h5(restorer, pictures, out, checkpoint=checkpoint, correct=correct)
     else:
         opened = [open_video(video) for video in videos]
+        for video in opened:
+            require_video(restorer, video)
         require_new([*(out / picture.name for picture in pictures), *(out / result_of(video) for video in videos)])
         written = _restore_files(restorer, pictures, out, correct=correct) if pictures else []
         written += [
@@ -111,6 +114,25 @@ def restore(
         console.report_json({"written": [str(path) for path in written]})
     else:
         console.say(f"wrote {len(pictures) + len(videos)} pictures and videos to {out}")
+
+
+def _videos_among(sources: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Videos, those in folders with them; and the sources in which something else is to be looked for."""
+    from twinlens.capture.session import MANIFEST
+    from twinlens.picture_files import SUFFIXES
+    from twinlens.video_files import VIDEO_SUFFIXES
+
+    videos, others = list[Path](), list[Path]()
+    for source in sources:
+        if not source.is_dir() or (source / MANIFEST).is_file():
+            (videos if source.suffix.lower() in VIDEO_SUFFIXES else others).append(source)
+            continue
+        files = sorted(path for path in source.iterdir() if path.is_file())
+        inside = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+        videos += inside
+        if not inside or any(path.suffix.lower() in SUFFIXES for path in files):
+            others.append(source)
+    return videos, others
 
 
 def _restore_files(
@@ -140,7 +162,7 @@ def _restore_h5(
 def _restore_video(restorer: Restorer, video: Video, path: Path, *, correct: bool | None) -> Path:
     from twinlens.restoring import restore_video
 
-    console.note(f"{video.path}: {restorer.plan(video.shape_hw)}")
+    console.note(f"{video.path}, {restorer.settings_used.precision}: {restorer.plan(video.shape_hw)}")
     with console.bar(f"restoring {video.path.name}", video.frame_count or None) as bar:
         count = restore_video(restorer, video, path, correct=correct, on_picture=bar.move)
     if video.frame_count not in (0, count):
@@ -153,4 +175,4 @@ def _tell_plans(restorer: Restorer, pictures: Sequence[DegradedPicture], *, corr
 
     for plan in plans_for(restorer, pictures, correct=correct):
         height, width = plan.shape_hw
-        console.note(f"{width}x{height} px: {plan}")
+        console.note(f"{width}x{height} px, {restorer.settings_used.precision}: {plan}")
