@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Self
 
 from twinlens.errors import SettingsError
@@ -13,6 +14,8 @@ class Settings:
     """Base of every stage's settings; subclasses add fields and override `check`."""
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _require_type(self, field.name, field.type)
         self.check()
 
     def check(self) -> None:
@@ -46,6 +49,21 @@ class Settings:
                 hint=f"known are: {', '.join(sorted(known))}",
             )
         return cls(**{name: _frozen(value) for name, value in values.items()})
+
+
+def _require_type(settings: Settings, name: str, kind: Any) -> None:
+    """Raise `SettingsError` where a plain field holds another type: the text "no" would count as true."""
+    value, plain = getattr(settings, name), _PLAIN.get(kind)
+    if plain is None or (isinstance(value, plain) and (kind is bool or not isinstance(value, bool))):
+        return
+    raise SettingsError(
+        f"{type(settings).__name__}.{name} is {value!r}; {_WORDS[kind]} is needed",
+        hint=f"give {name} as {_WORDS[kind]}",
+    )
+
+
+_PLAIN: Mapping[Any, type] = {bool: bool, int: Integral, float: Real, str: str}
+_WORDS: Mapping[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def _frozen(value: Any) -> Any:

@@ -209,3 +209,24 @@ def test_a_card_of_another_channel_count_than_its_weights_is_refused(tmp_path: P
     )
     with pytest.raises(CheckpointError, match="the weights are not those of mprnet"):
         load_checkpoint(tmp_path / "mono.safetensors").build()
+
+
+def test_weights_of_bfloat16_in_safetensors_are_read_exactly(tmp_path: Path) -> None:
+    weights = {"a": torch.randn(3, 4).to(torch.bfloat16)}
+    safetensors.torch.save_file(weights, tmp_path / "low.safetensors")
+    assert torch.equal(read_official(tmp_path / "low.safetensors")["a"], weights["a"].float())
+
+
+@pytest.mark.parametrize(("width", "reduction"), [(8, 3), (40, 16), (12, 5)])
+def test_any_reduction_comes_back_from_its_shapes(width: int, reduction: int) -> None:
+    network = MPRNet(1, width=width, level_step=4, stage3_step=4, cab_count=1, reduction=reduction)
+    again = MPRNet.from_official_state_dict(network.to_official_state_dict())
+    assert [w.shape for w in again.parameters()] == [w.shape for w in network.parameters()]
+
+
+def test_weights_that_are_not_finite_or_named_twice_are_refused() -> None:
+    weights = MPRNet(1, **MPRNet.presets["tiny"]).to_official_state_dict()
+    with pytest.raises(CheckpointError, match=r"tail.weight holds numbers that are not finite"):
+        MPRNet.from_official_state_dict({**weights, "tail.weight": weights["tail.weight"] * torch.nan})
+    with pytest.raises(CheckpointError, match=r"with and without 'module.'"):
+        MPRNet.from_official_state_dict({**weights, "module.tail.weight": weights["tail.weight"]})

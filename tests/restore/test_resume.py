@@ -11,6 +11,7 @@ import torch
 from twinlens.dataset import PairedDataset
 from twinlens.errors import CheckpointError
 from twinlens.restore.checkpoint import load_checkpoint
+from twinlens.restore.draws import Draws
 from twinlens.restore.resume import read_state
 from twinlens.restore.tensors import read_tensors, write_tensors
 from twinlens.restore.train import BEST, LAST, STATE, StepReport, TrainSettings, train
@@ -132,3 +133,56 @@ def test_a_damaged_state_is_refused(dataset: PairedDataset, tmp_path: Path, dama
         write_tensors(state, arrays, metadata)
     with pytest.raises(CheckpointError, match=r"damaged|bytes of arrays|no state of a training|incomplete"):
         next(train(dataset, SHORT, out=tmp_path, resume=True))
+
+
+def test_another_number_of_processes_is_another_training(dataset: PairedDataset, tmp_path: Path) -> None:
+    finish(dataset, SHORT, tmp_path, stops=())
+    with pytest.raises(CheckpointError, match="in 1 processes, this is one in 2"):
+        read_state(tmp_path / STATE, settings=SHORT.as_dict(), dataset_hash=dataset.content_hash, processes=2)
+
+
+def test_a_failing_file_or_process_leaves_what_can_be_resumed(
+    dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = dataclasses.replace(SHORT, validate_every=1000, steps=10)
+    batches = Draws.batches
+
+    def failing(self: Draws, step: int) -> object:
+        if step == 7:
+            raise RuntimeError("connection closed by peer")
+        return batches(self, step)
+
+    monkeypatch.setattr(Draws, "batches", failing)
+    with pytest.raises(RuntimeError, match="closed by peer"):
+        list(train(dataset, settings, out=tmp_path))
+    monkeypatch.undo()
+    assert [report.step for report in train(dataset, settings, out=tmp_path, resume=True)] == [8, 9, 10]
+
+
+def test_a_torn_log_does_not_hold_up_a_sound_state(dataset: PairedDataset, tmp_path: Path) -> None:
+    for _ in itertools.islice(train(dataset, SHORT, out=tmp_path), 6):
+        pass
+    log = tmp_path / "training.jsonl"
+    log.write_bytes(b'5\nnull\n{"loss": 1}\n\xff\xfe\n' + log.read_bytes())
+    rest = list(train(dataset, SHORT, out=tmp_path, resume=True))
+    steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+    assert steps == list(range(1, 13))
+    assert rest[-1].step == 12
+
+
+def test_a_best_checkpoint_alone_in_its_folder_is_not_replaced(dataset: PairedDataset, tmp_path: Path) -> None:
+    finish(dataset, SHORT, tmp_path, stops=())
+    for name in (LAST, STATE):
+        (tmp_path / name).unlink()
+    with pytest.raises(CheckpointError, match="earlier training"):
+        next(train(dataset, SHORT, out=tmp_path))
+
+
+def test_a_kept_checkpoint_comes_with_a_state_to_go_on_from(dataset: PairedDataset, tmp_path: Path) -> None:
+    settings = dataclasses.replace(SHORT, keep_every=2, validate_every=50)
+    training = train(dataset, settings, out=tmp_path)
+    list(itertools.islice(training, 4))
+    killed = (tmp_path / STATE).read_bytes()  # what is there where the process is killed
+    training.close()
+    (tmp_path / STATE).write_bytes(killed)
+    assert next(train(dataset, settings, out=tmp_path, resume=True)).step == 5

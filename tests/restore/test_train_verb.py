@@ -1,6 +1,9 @@
 """`twinlens train`: recipes, single settings, resuming and fine-tuning from the command line."""
 
 import json
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from twinlens.cli import run
 from twinlens.dataset import PairedDataset
 from twinlens.restore.checkpoint import load_checkpoint
+from twinlens.restore.tensors import read_tensors
 
 FEW = ["--preset", "tiny", "--steps", "4", "--batch-size", "1", "--crop-px", "16", "--set", "validate_every=2"]
 
@@ -74,3 +78,26 @@ def test_wrong_settings_are_refused(
     )
     assert seen in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_resuming_takes_no_other_network_or_weights(
+    dataset: PairedDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", str(dataset.path), "-o", str(tmp_path), "--resume", "--preset", "tiny"]) == 2
+    assert "leave out --preset" in capsys.readouterr().err
+
+
+def test_a_terminated_training_keeps_its_state(dataset: PairedDataset, tmp_path: Path) -> None:
+    """Batch systems and containers stop a process by SIGTERM."""
+    command = [sys.executable, "-m", "twinlens", "train", str(dataset.path), "-o", str(tmp_path / "run"), *FEW]
+    command += ["--steps", "100000", "--set", "validate_every=100000", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    log = tmp_path / "run" / "training.csv"
+    for _ in range(600):
+        if log.exists() and len(log.read_text().splitlines()) > 3:
+            break
+        threading.Event().wait(0.1)
+    process.terminate()
+    assert process.wait(60) == 130
+    state = json.loads(read_tensors(tmp_path / "run" / "resume.safetensors")[1]["training"])
+    assert state["step"] >= 20

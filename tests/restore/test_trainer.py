@@ -4,15 +4,27 @@ import csv
 import dataclasses
 import itertools
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from small_pairs import make_pairs
 from torch import Tensor, nn
 
-from twinlens.dataset import PairedDataset
-from twinlens.errors import CheckpointError, SettingsError, TrainingDivergedError
+from twinlens.calibrate.align import AlignedPair
+from twinlens.dataset import DatasetSettings, PairedDataset, build_dataset
+from twinlens.errors import (
+    CheckpointError,
+    DatasetError,
+    SettingsError,
+    TrainingDivergedError,
+    UnknownNetworkError,
+)
 from twinlens.restore import networks
 from twinlens.restore.average import WeightAverage
 from twinlens.restore.checkpoint import load_checkpoint
@@ -191,3 +203,89 @@ def test_tensorboard_is_written_where_it_is_asked_for(dataset: PairedDataset, tm
     pytest.importorskip("tensorboard")
     list(train(dataset, dataclasses.replace(SHORT, tensorboard=True), out=tmp_path))
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+WRONG_KINDS = """
+from twinlens.errors import SettingsError
+from twinlens.restore.train_settings import TrainSettings
+
+for field, value in {
+    "dihedral": "no", "steps": 10.5, "workers": "two", "learning_rate": "fast", "optimiser": 3, "beta2": 1.0,
+    "later_crops": [[0.5, 96]], "shift_px": 24,
+}.items():
+    try:
+        TrainSettings.from_dict({"crop_px": 48, field: value})
+    except SettingsError as refused:
+        assert field in refused.message, refused.message
+    else:
+        raise AssertionError(field)
+"""
+
+
+def test_a_setting_of_the_wrong_kind_is_refused_and_not_taken_for_true() -> None:
+    """In a process of its own, where types are not checked at every call as they are here."""
+    subprocess.run([sys.executable, "-c", WRONG_KINDS], check=True, timeout=100)
+
+
+@pytest.mark.parametrize("hyper_parameters", [{"width": -3}, {"reduction": 0}, {"width": 2}, {"cab_count": 0}])
+def test_a_network_that_cannot_be_is_refused(
+    dataset: PairedDataset, tmp_path: Path, hyper_parameters: dict[str, int]
+) -> None:
+    settings = dataclasses.replace(SHORT, hyper_parameters=hyper_parameters)
+    with pytest.raises(UnknownNetworkError, match="mprnet"):
+        next(train(dataset, settings, out=tmp_path / "run"))
+
+
+def test_crops_of_a_later_phase_are_checked_before_the_first_step(dataset: PairedDataset, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="crops of 256 px"):
+        next(train(dataset, dataclasses.replace(SHORT, later_crops=((0.9, 256, 1),)), out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_crops_without_a_valid_pixel_are_no_perfect_ones(tmp_path: Path) -> None:
+    def pairs() -> Iterator[AlignedPair]:
+        for pair in make_pairs(6, shape_hw=(96, 96)):
+            mask = np.zeros((96, 96), np.bool_)
+            mask[:20, :20] = True
+            yield dataclasses.replace(pair, mask=mask)
+
+    build_dataset(pairs(), tmp_path / "corner.h5", settings=DatasetSettings(find_duplicates=False))
+    settings = dataclasses.replace(SHORT, steps=2, validation_crops=16, validation_crop_px=16)
+    *_, report = train(PairedDataset(tmp_path / "corner.h5"), settings, out=tmp_path / "run")
+    assert report.input_psnr_db is not None
+    assert report.input_psnr_db < 20  # noise against noise
+
+
+def test_weights_that_a_step_spoilt_are_not_kept_as_good(
+    dataset: PairedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, spoilt = torch.optim.AdamW.step, []
+
+    def spoiling(self: torch.optim.AdamW) -> None:
+        step(self)
+        spoilt.append(1)
+        if len(spoilt) == 6:  # a report's own step, whose loss was finite
+            with torch.no_grad():
+                next(iter(self.param_groups[0]["params"])).fill_(torch.nan)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spoiling)
+    reports = list(train(dataset, SHORT, out=tmp_path))
+    assert [report.went_back_from for report in reports] == [None, None, 6, None, None, None]
+    assert all(torch.isfinite(tensor).all() for tensor in load_checkpoint(tmp_path / LAST).weights.values())
+
+
+def test_a_training_that_explodes_ends_with_its_error(dataset: PairedDataset, tmp_path: Path) -> None:
+    wild = {"learning_rate": 1e6, "clip_norm": 1e6, "warmup_steps": 0, "validate_every": 1, "report_every": 1}
+    with pytest.raises(TrainingDivergedError, match=r"step [12]:"):
+        list(train(dataset, dataclasses.replace(SHORT, **wild), out=tmp_path))
+
+
+def test_float64_weights_begin_a_training_with_all_their_digits(dataset: PairedDataset, tmp_path: Path) -> None:
+    exact = dataclasses.replace(SHORT, precision="float64", steps=2)
+    list(train(dataset, exact, out=tmp_path / "first"))
+    init = load_checkpoint(tmp_path / "first" / LAST)
+    still = dataclasses.replace(exact, steps=1, learning_rate=1e-12, warmup_steps=0)
+    list(train(dataset, still, out=tmp_path / "tuned", init=init))
+    torch.testing.assert_close(
+        weights(tmp_path / "tuned" / LAST), weights(tmp_path / "first" / LAST), rtol=0, atol=1e-11
+    )

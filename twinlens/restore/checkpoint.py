@@ -69,7 +69,7 @@ class Checkpoint:
         return cls(card, weights, correction)
 
     def build(self) -> Network:
-        """The network with these weights, ready to restore.
+        """The network with these weights, ready to restore; of float64 where they are.
 
         Raises:
             CheckpointError: the weights are not those of the network the card names.
@@ -87,8 +87,12 @@ class Checkpoint:
                 f"{len(seen)} tensors, {len(needed)} needed; first difference: {wrong[0]} {wrong[1]}",
                 hint="use a checkpoint whose weights and card were written together",
             )
+        if not all(tensor.is_floating_point() for tensor in self.weights.values()):
+            raise CheckpointError("some weights are no floating-point numbers", hint="copy the checkpoint again")
+        if any(tensor.dtype == torch.float64 for tensor in self.weights.values()):
+            network = network.double()
         with torch.no_grad():
-            for name, tensor in slots.items():
+            for name, tensor in slots_of(network).items():
                 tensor.copy_(self.weights[name])
         return network.eval()
 
@@ -143,9 +147,24 @@ def _read_card(path: Path, metadata: Mapping[str, str]) -> CheckpointCard:
         card = CheckpointCard(**fields)
     except TypeError as cause:
         raise CheckpointError(f"{path} has an incomplete card: {cause}", hint=hint) from cause
-    if not (isinstance(card.channels, int) and isinstance(card.bit_depth, int)):
-        raise CheckpointError(f"{path}: channels and bit_depth of the card are no whole numbers", hint=hint)
+    _require_sound(path, card, hint=hint)
     return card
+
+
+def _require_sound(path: Path, card: CheckpointCard, *, hint: str) -> None:
+    """Raise `CheckpointError` where a field of the card cannot be what it says."""
+    is_sound = {
+        "network": isinstance(card.network, str),
+        "channels": isinstance(card.channels, int) and 1 <= card.channels <= 64,
+        "bit_depth": isinstance(card.bit_depth, int) and 1 <= card.bit_depth <= 16,
+        "hyper_parameters": isinstance(card.hyper_parameters, dict),
+        "settings": isinstance(card.settings, dict),
+        "metrics": isinstance(card.metrics, dict),
+        "dataset_hash": isinstance(card.dataset_hash, str),
+    }
+    for name, fine in is_sound.items():
+        if not fine:
+            raise CheckpointError(f"{path}: {name} of the card is {getattr(card, name)!r}", hint=hint)
 
 
 def _read_correction(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from twinlens.dataset.batches import Batch
 from twinlens.dataset.crops import CropLoader, PairCrops
 from twinlens.dataset.paired import PairSplit
+from twinlens.dataset.patches import check_crop
 from twinlens.dataset.sampling import PairSampler
 from twinlens.restore.train_settings import Phase, TrainSettings
 
@@ -13,10 +14,16 @@ _ENDLESS = 10**9
 
 
 class Draws:
-    """Batches of random crops, step by step; every crop follows from the seed and its number alone."""
+    """Batches of random crops, step by step; every crop follows from the seed and its number alone.
+
+    Raises:
+        DatasetError: the frames are smaller than a crop of any phase.
+    """
 
     def __init__(self, split: PairSplit, settings: TrainSettings, *, rank: int = 0, world_size: int = 1) -> None:
         self._split, self._settings = split, settings
+        for crop_px in (settings.crop_px, *(phase[1] for phase in settings.later_crops)):
+            check_crop(split, crop_px)
         self._sampler = PairSampler(
             split,
             seed=settings.seed,
@@ -29,11 +36,7 @@ class Draws:
         self._batches: Iterator[Batch] = iter(())
 
     def batches(self, step: int) -> list[Batch]:
-        """What step `step`, counted from 0, is made of: `accumulate` batches.
-
-        Raises:
-            DatasetError: the frames are smaller than a crop.
-        """
+        """What step `step`, counted from 0, is made of: `accumulate` batches."""
         phase = self._settings.phase(step)
         if phase != self._phase:
             self._phase, self._batches = phase, iter(self._loader(phase))

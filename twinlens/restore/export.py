@@ -40,7 +40,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> float:
     """
     runtime: Any = _required("onnxruntime")
     _required("onnxscript")
-    network = checkpoint.build()
+    network = checkpoint.build().float()
     program, dynamic_shapes = _traced(network)
     with _quiet():
         onnx: Any = torch.onnx.export(
@@ -63,7 +63,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> float:
 
 
 def export_program(checkpoint: Checkpoint, path: Path) -> float:
-    """Write a file for `torch.export.load`, with the same promises as `export_onnx`.
+    """Write a file for `torch.export.load`, with the promises of `export_onnx` for sides of two multiples or more.
 
     Returns:
         The largest difference from the network itself that was seen, at most `TOLERANCE`.
@@ -71,7 +71,7 @@ def export_program(checkpoint: Checkpoint, path: Path) -> float:
     Raises:
         RestoreError: the file does not give what the network gives.
     """
-    network = checkpoint.build()
+    network = checkpoint.build().float()
     program, _ = _traced(network)
     with sealed(path) as part:
         with part.open("wb") as file:

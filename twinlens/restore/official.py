@@ -17,6 +17,8 @@ from twinlens.restore.tensors import read_tensors
 from twinlens.storage import sealed
 
 _WEIGHTS = "state_dict"
+_INSIDE = (_WEIGHTS, "params")
+"""Under what names weights lie in a file that holds more."""
 _PICKLES = (b"PK", b"\x80")
 """How torch's files begin: a zip since torch 1.6, before that a bare pickle."""
 _HINT = "give published weights as a .pth or .safetensors file; ask who made it for the plain state dict"
@@ -50,7 +52,8 @@ def read_official(path: Path) -> dict[str, Tensor]:
     except OSError as cause:
         raise CheckpointError(f"{path} cannot be read: {cause.strerror}", hint=_HINT) from cause
     found = _unpickled(path) if head.startswith(_PICKLES) else _from_safetensors(path)
-    weights = found.get(_WEIGHTS, found) if isinstance(found, Mapping) else None
+    inside = next((name for name in _INSIDE if isinstance(found, Mapping) and name in found), None)
+    weights = found if inside is None else found[inside]
     if not isinstance(weights, Mapping) or not weights:
         raise CheckpointError(f"{path} holds a {type(found).__name__} without weights", hint=_HINT)
     for name, tensor in weights.items():

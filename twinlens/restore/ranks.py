@@ -43,6 +43,10 @@ class Ranks:
             distributed.all_reduce(values)
         return values / self.world_size
 
+    def all_agree(self, is_fine: bool) -> bool:  # noqa: FBT001 - the question is its name
+        """Whether all processes say so; each has to ask."""
+        return float(self.mean(torch.tensor(float(is_fine), device=self.device))) == 1.0
+
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:

@@ -39,7 +39,7 @@ def write_state(path: Path, state: TrainingState) -> None:
     write_tensors(path, arrays, {"format": "pt", "training": json.dumps(facts, allow_nan=False)})
 
 
-def read_state(path: Path, *, settings: Mapping[str, Any], dataset_hash: str) -> TrainingState:
+def read_state(path: Path, *, settings: Mapping[str, Any], dataset_hash: str, processes: int = 1) -> TrainingState:
     """The state that `write_state` wrote, of a training with these settings on this dataset.
 
     Raises:
@@ -51,6 +51,11 @@ def read_state(path: Path, *, settings: Mapping[str, Any], dataset_hash: str) ->
         raise CheckpointError(
             f"{path} is of a training on dataset {own_hash[:12]}..., not on {dataset_hash[:12]}...",
             hint="give the version of the dataset that it began with",
+        )
+    if facts.get("processes", 1) != processes:
+        raise CheckpointError(
+            f"{path} is of a training in {facts.get('processes', 1)} processes, this is one in {processes}",
+            hint="resume with as many processes: another number is another batch size",
         )
     asked = json.loads(json.dumps(settings))
     differing = sorted(name for name in {*own, *asked} if own.get(name) != asked.get(name))

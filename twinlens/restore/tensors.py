@@ -26,6 +26,7 @@ _DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
+_BFLOAT16 = "BF16"
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 _HINT = (
     "give a checkpoint that twinlens wrote; if this one was copied, copy it again; published weights come in by "
@@ -63,12 +64,19 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     metadata = header.pop("__metadata__", {})
     try:
         tensors = {name: _view(data, entry) for name, entry in header.items()}
-        sizes = sum(array.nbytes for array in tensors.values())
+        places = sorted(tuple(entry["data_offsets"]) for entry in header.values())
+    except _UnreadableError as cause:
+        raise CheckpointError(f"{path} holds numbers of type {cause}, which cannot be read", hint=_HINT) from cause
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise CheckpointError(f"{path} is cut short or damaged: {cause!r}", hint=_HINT) from cause
-    if sizes != len(data):
-        raise CheckpointError(f"{path} holds {len(data)} bytes of arrays, its header {sizes}", hint=_HINT)
+    ends = [0, *(end for _, end in places)]
+    if [begin for begin, _ in places] != ends[:-1] or ends[-1] != len(data):
+        raise CheckpointError(f"{path} holds {len(data)} bytes of arrays, its header {ends[-1]}", hint=_HINT)
     return tensors, metadata
+
+
+class _UnreadableError(ValueError):
+    """A type of number that NumPy does not have."""
 
 
 def _open(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -81,17 +89,22 @@ def _open(path: Path) -> tuple[dict[str, Any], bytes]:
         raise CheckpointError(f"{path} ({len(raw)} bytes) is not a whole safetensors file", hint=_HINT)
     try:
         header = json.loads(raw[8 : 8 + length])
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise CheckpointError(f"{path} is not a safetensors file: {cause}", hint=_HINT) from cause
-    if not isinstance(header, dict):
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
         raise CheckpointError(f"{path} is not a safetensors file: its header is no object", hint=_HINT)
     return header, raw[8 + length :]
 
 
 def _view(data: bytes, entry: Any) -> NDArray[Any]:
     """One array of the file; anything but a well-formed header entry raises."""
-    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(int(n) for n in entry["shape"])
+    kind, shape = entry["dtype"], tuple(int(n) for n in entry["shape"])
+    if kind not in _DTYPES and kind != _BFLOAT16:
+        raise _UnreadableError(kind)
+    dtype = np.dtype(_DTYPES.get(kind, "<u2"))
     begin, end = entry["data_offsets"]
     if not 0 <= begin <= end <= len(data) or end - begin != dtype.itemsize * math.prod(shape):
         raise ValueError(f"array of shape {shape} at bytes {begin} to {end} of {len(data)}")
-    return np.frombuffer(data[begin:end], dtype=dtype).reshape(shape)
+    array = np.frombuffer(data[begin:end], dtype=dtype).reshape(shape)
+    # bfloat16 is the upper half of float32.
+    return (array.astype(np.uint32) << 16).view(np.float32) if kind == _BFLOAT16 else array

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from twinlens.dataset.paired import PairedDataset
-from twinlens.errors import CheckpointError, TrainingDivergedError
+from twinlens.errors import CheckpointError, DatasetError, TrainingDivergedError
 from twinlens.restore.checkpoint import Checkpoint
 from twinlens.restore.ranks import joined
 from twinlens.restore.resume import read_state, write_state
@@ -42,7 +42,8 @@ def train(
         out: a folder without an earlier training, or with the one to resume.
         device: as torch names it.
         init: the weights to begin with, of the network that the settings name; fine-tuning.
-        resume: go on with the training in `out` as if it had never stopped: on a CPU, bit for bit.
+        resume: go on with the training in `out`, in as many processes, as if it had never stopped: on a CPU with
+            as many threads, bit for bit.
 
     Raises:
         CheckpointError: `out` holds an earlier training, or none to resume, or another than this; or `init` is of
@@ -54,7 +55,14 @@ def train(
     with joined(device) as ranks:
         trainer = Trainer(dataset, settings, ranks=ranks, init=init)
         if resume:
-            trainer.load(read_state(out / STATE, settings=settings.as_dict(), dataset_hash=dataset.content_hash))
+            trainer.load(
+                read_state(
+                    out / STATE,
+                    settings=settings.as_dict(),
+                    dataset_hash=dataset.content_hash,
+                    processes=ranks.world_size,
+                )
+            )
         out.mkdir(parents=True, exist_ok=True)
         with ExitStack() as open_until_the_end:
             log = None
@@ -82,6 +90,8 @@ def _reports(trainer: Trainer, out: Path) -> Generator[StepReport, None, None]:
                 continue
             try:
                 report = trainer.report()
+                if is_validated or is_kept:
+                    report = trainer.validate(report, out, counts=is_validated)
             except TrainingDivergedError:
                 failures += 1
                 if failures > RETRIES:
@@ -89,24 +99,23 @@ def _reports(trainer: Trainer, out: Path) -> Generator[StepReport, None, None]:
                 trainer.go_back(good)
                 continue
             failures = 0
-            if trainer.leads and (is_validated or is_kept):
-                report = trainer.validate(report, out, counts=is_validated)
             good = trainer.state()
-            if trainer.leads and is_validated:
+            if trainer.leads and (is_validated or is_kept):
                 write_state(out / STATE, good)
                 written = step
             yield report
-    except (GeneratorExit, KeyboardInterrupt):
-        # A step may have been cut in half: what is kept is the last report's state.
+    except (GeneratorExit, KeyboardInterrupt, RuntimeError, MemoryError, OSError, DatasetError):
+        # Stopped, or a process, the memory or a file is gone. A step may have been cut in half: what is kept is
+        # the last report's state, and first of all what a run can be resumed from.
         if trainer.leads and good.facts["step"] > written:
+            write_state(out / STATE, good)
             trainer.go_back(good)
             trainer.write_last(out)
-            write_state(out / STATE, good)
         raise
 
 
 def _require_folder(out: Path, *, resume: bool) -> None:
-    there = sorted(name for name in (LAST, STATE) if (out / name).exists())
+    there = [path.name for path in out.glob("*.safetensors")]
     if resume and STATE not in there:
         raise CheckpointError(
             f"{out} holds no training that could go on: {STATE} is missing",

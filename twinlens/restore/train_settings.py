@@ -121,7 +121,9 @@ class TrainSettings(Settings):
         preset(self.network, self.preset)
         for name in ("steps", "batch_size", "accumulate", "validate_every", "validation_crops", "report_every"):
             self.require(name, minimum=1, maximum=1e9)
-        for name in ("beta1", "beta2", "final_rate_fraction", "head_scale", "ema_decay"):
+        for name in ("beta1", "beta2", "ema_decay"):
+            self.require(name, minimum=0, maximum=0.999999)
+        for name in ("final_rate_fraction", "head_scale"):
             self.require(name, minimum=0, maximum=1)
         for name in ("learning_rate", "clip_norm"):
             self.require(name, minimum=1e-12, maximum=1e6)
@@ -137,6 +139,13 @@ class TrainSettings(Settings):
         self._check_crops()
 
     def _check_crops(self) -> None:
+        for phase in self.later_crops:
+            kinds = tuple(map(type, phase)) if isinstance(phase, tuple) else ()
+            if kinds not in ((float, int, int), (int, int, int)):
+                raise SettingsError(
+                    f"TrainSettings.later_crops hold {phase!r}; part of the steps, crop_px, batch_size are needed",
+                    hint="such as [[0.5, 128, 4], [0.8, 192, 2]]",
+                )
         parts = [part for part, _, _ in self.later_crops]
         if parts != sorted(parts) or not all(0 < part < 1 for part in parts):
             raise SettingsError(
@@ -152,6 +161,12 @@ class TrainSettings(Settings):
                     f"TrainSettings.{name} is {side}; {self.network} needs a multiple of {multiple}",
                     hint=f"give {name} a multiple of {multiple}",
                 )
+        smallest = min([self.crop_px, *(crop_px for _, crop_px, _ in self.later_crops)])
+        if 2 * self.shift_px >= smallest:
+            raise SettingsError(
+                f"TrainSettings.shift_px is {self.shift_px}, which leaves nothing of crops of {smallest} px",
+                hint="forgive smaller shifts, or train on larger crops",
+            )
         if not all(1 <= batch_size <= 1e9 for _, _, batch_size in self.later_crops):
             raise SettingsError("TrainSettings.later_crops hold an empty batch", hint="give each at least 1 crop")
 

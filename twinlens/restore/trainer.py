@@ -95,10 +95,9 @@ class Trainer:
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 self._went_back_from = step
                 raise TrainingDivergedError(
-                    f"step {step}: loss {loss:g}, gradient norm {norm:g}; both must be finite",
-                    hint=f"lower learning_rate (now {self.settings.learning_rate:g}) or clip_norm "
-                    f"({self.settings.clip_norm:g})",
+                    f"step {step}: loss {loss:g}, gradient norm {norm:g}; both must be finite", hint=self._milder
                 )
+        self._require_finite_state()
         report = StepReport(
             step=self.step,
             steps=self.settings.steps,
@@ -112,8 +111,21 @@ class Trainer:
         return report
 
     def validate(self, report: StepReport, out: Path, *, counts: bool) -> StepReport:
-        """Score the fixed validation crops and write the checkpoints; `counts` where it may be the best."""
-        checkpoint, psnr_db = self._snapshot()
+        """Score the fixed validation crops and write the checkpoints; `counts` where it may be the best.
+
+        Rank 0 does, and the others wait for its word.
+
+        Raises:
+            TrainingDivergedError: the score is no number, though the weights are.
+        """
+        checkpoint, psnr_db = self._snapshot() if self.leads else (None, 0.0)
+        if not self._ranks.all_agree(math.isfinite(psnr_db)):
+            self._went_back_from = self.step
+            raise TrainingDivergedError(
+                f"step {self.step}: the restored validation crops are not finite", hint=self._milder
+            )
+        if checkpoint is None:
+            return report
         is_best = counts and psnr_db > self._best_psnr_db
         if is_best:
             self._best_psnr_db = psnr_db
@@ -138,6 +150,7 @@ class Trainer:
         facts = {
             "settings": self.settings.as_dict(),
             "dataset_hash": self._dataset.content_hash,
+            "processes": self._ranks.world_size,
             "draws": self._draws.state(),
             "step": self.step,
             "best_psnr_db": self._best_psnr_db if math.isfinite(self._best_psnr_db) else None,
@@ -175,6 +188,22 @@ class Trainer:
         self.step = state.facts["step"]
         best_psnr_db = state.facts["best_psnr_db"]
         self._best_psnr_db = -math.inf if best_psnr_db is None else best_psnr_db
+
+    def _require_finite_state(self) -> None:
+        """The last step moved the weights after its loss was taken: what is kept must be sound itself."""
+        held = [*slots_of(self._network).values(), *self._average.state().values()]
+        held += memory_of(self._optimiser).values()
+        norms = torch.stack([norm.to(self._ranks.device) for norm in map(torch.linalg.vector_norm, held)])
+        if not bool(norms.isfinite().all()):
+            self._went_back_from = self.step
+            raise TrainingDivergedError(
+                f"step {self.step}: weights or the optimiser's memory are no longer finite", hint=self._milder
+            )
+
+    @property
+    def _milder(self) -> str:
+        settings = self.settings
+        return f"lower learning_rate (now {settings.learning_rate:g}) or clip_norm ({settings.clip_norm:g})"
 
     @property
     def _elapsed_s(self) -> float:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from twinlens.errors import CheckpointError, SettingsError
+from twinlens.errors import SettingsError
 from twinlens.storage import sealed
+
+log = logging.getLogger(__name__)
 
 LOG, TABLE, BOARD = "training.jsonl", "training.csv", "tensorboard"
 
@@ -40,6 +43,9 @@ class StepReport:
     """The same crops, not restored."""
     is_best: bool = False
     """The highest validation score so far; it was written as best.safetensors."""
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(StepReport))
 
 
 class TrainingLog:
@@ -87,29 +93,27 @@ class TrainingLog:
 def _rows_until(path: Path, step: int) -> list[dict[str, Any]]:
     if not step or not path.exists():
         return []
-    lines = path.read_text().splitlines()
     rows = []
-    for number, line in enumerate(lines, 1):
+    for line in path.read_text(errors="replace").splitlines():
         try:
-            rows.append(json.loads(line))
-        except ValueError as cause:
-            if number == len(lines):  # cut short by a crash
-                break
-            raise CheckpointError(
-                f"{path}, line {number} is no report: {line[:60]!r}",
-                hint="restore the file from a copy, or remove it",
-            ) from cause
-    return [row for row in rows if row["step"] <= step]
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            # Cut short by a crash, perhaps: a torn log must not hold up a sound state.
+            log.warning("%s: left out a line that is no report: %.60r", path, line)
+        elif row["step"] <= step:
+            rows.append(row)
+    return rows
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    names = [field.name for field in dataclasses.fields(StepReport)]
-    return ",".join(names) + "\n" + "".join(map(_csv_line, rows))
+    return ",".join(_COLUMNS) + "\n" + "".join(map(_csv_line, rows))
 
 
 def _csv_line(row: Mapping[str, Any]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(row.values())
+    csv.writer(text, lineterminator="\n").writerow(row.get(name) for name in _COLUMNS)
     return text.getvalue()
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from twinlens.dataset.batches import Batch, random_batches
 from twinlens.dataset.paired import PairSplit
+from twinlens.errors import DatasetError
 from twinlens.restore.networks import find_network
 from twinlens.restore.networks.network import Network
 from twinlens.restore.train_settings import TrainSettings
@@ -23,9 +24,15 @@ class ValidationCrops:
         crop_px = min(settings.validation_crop_px, min(split.shape_hw) // multiple * multiple)
         # A generator of its own: more validation crops must not change the training.
         rng = np.random.default_rng(settings.seed)
+        if not crop_px:
+            raise DatasetError(
+                f"{split.dataset.path}: frames of {split.shape_hw} px are smaller than the {multiple} px that "
+                f"{settings.network} needs",
+                hint="use larger frames, or another network",
+            )
         crops = random_batches(split, crop_px=crop_px, batch_size=settings.validation_crops, rng=rng, steps=1)
         self._device, self._dtype = device, dtype
-        self._batch = self.place(next(crops))
+        self._batch = self.place(_with_valid_pixels(next(crops), split))
         self.channels = self._batch.input.shape[1]
         self.input_psnr_db = _mean_psnr_db(self._batch.input, self._batch)
         """Of the crops as they are."""
@@ -45,6 +52,17 @@ class ValidationCrops:
             return images.to(self._device, self._dtype).contiguous(memory_format=torch.channels_last)
 
         return Batch(input=placed(batch.input), target=placed(batch.target), mask=placed(batch.mask))
+
+
+def _with_valid_pixels(batch: Batch, split: PairSplit) -> Batch:
+    """The crops that can be scored: one without a valid pixel would count as perfect."""
+    usable = batch.mask.flatten(1).any(1)
+    if not usable.any():
+        raise DatasetError(
+            f"{split.dataset.path}: none of {len(usable)} crops of the {split.name} split has a valid pixel",
+            hint="raise validation_crops, or build the dataset from pairs whose cameras overlap more",
+        )
+    return Batch(input=batch.input[usable], target=batch.target[usable], mask=batch.mask[usable])
 
 
 def _mean_psnr_db(images: Tensor, batch: Batch) -> float:

@@ -2,6 +2,7 @@
 
 import json as json_text
 import os
+import signal
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from twinlens.verbs.options import as_json, existing
 @click.command()
 @click.argument("dataset", type=existing)
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("training"), show_default=True)
-@click.option("--preset", "recipe", default="demo", show_default=True, help="Network, size and recipe, by name.")
+@click.option("--preset", "recipe", default=None, help="Network, size and recipe, by name.  [default: demo]")
 @click.option("--steps", type=click.IntRange(min=1), default=None, help="Override the recipe.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=None, help="Override the recipe.")
 @click.option("--crop-px", type=click.IntRange(min=8), default=None, help="Override the recipe.")
@@ -45,7 +46,7 @@ def train(
     *,
     dataset: Path,
     out: Path,
-    recipe: str,
+    recipe: str | None,
     others: tuple[str, ...],
     init: Path | None,
     resume: bool,
@@ -64,11 +65,16 @@ def train(
     from twinlens.restore.checkpoint import load_checkpoint
     from twinlens.restore.train import train as learn
 
+    if resume and (recipe or init):
+        raise click.UsageError(
+            "--resume goes on with the network and the weights there are: leave out --preset, --init"
+        )
     if threads is not None:
         torch.set_num_threads(threads)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # batch systems stop a job so; it keeps its state
     begun = None if init is None else load_checkpoint(init)
     changes = {name: value for name, value in chosen.items() if value is not None} | _named(others)
-    settings = _resumed(out, changes) if resume else _settings(recipe, changes, begun)
+    settings = _resumed(out, changes) if resume else _settings(recipe or "demo", changes, begun)
     training = learn(PairedDataset(dataset), settings, out=out, device=device, init=begun, resume=resume)
     if os.environ.get("RANK", "0") != "0":
         for _ in training:

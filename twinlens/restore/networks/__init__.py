@@ -19,7 +19,7 @@ def build_network(name: str, *, channels: int, hyper_parameters: HyperParameters
     kind = find_network(name)
     try:
         return kind(channels, **hyper_parameters)
-    except TypeError as cause:
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as cause:
         raise UnknownNetworkError(
             f"{name} cannot be built from {hyper_parameters}: {cause}",
             hint="use the twinlens release that wrote these hyper-parameters",

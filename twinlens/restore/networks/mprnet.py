@@ -62,6 +62,11 @@ class MPRNet(Network):
         """
         if split not in SPLITS:
             raise UnknownNetworkError(f"mprnet has no split {split!r}", hint=f"give {' or '.join(SPLITS)}")
+        if not 1 <= reduction <= width or cab_count < 1:
+            raise UnknownNetworkError(
+                f"mprnet has no reduction {reduction} of {width} channels with {cab_count} blocks",
+                hint="give a reduction of 1 up to the width, and 1 block or more",
+            )
         super().__init__(
             channels,
             width=width,
