@@ -1,7 +1,6 @@
 """A paper's experiment, run again from its recipe on the virtual rig: capture to report, at one of its scales."""
 
 import os
-import statistics
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -148,7 +147,7 @@ def run_experiment(
         rounds=made.rounds,
         crops_per_step=chosen.train.batch_size * chosen.train.accumulate,
         chosen_step=load_checkpoint(walk.training_folder / BEST).card.step,
-        ceiling_db=_ceiling_db(PairedDataset(walk.dataset_file).split("test")),
+        ceiling_db=made.tested.report.ceiling_db,
         displaced=made.displaced,
         seed=chosen.seed,
         stage_s=clock.seconds,
@@ -209,11 +208,6 @@ def _splits(dataset: PairedDataset) -> tuple[SplitRow, ...]:
         )
         for part in parts
     )
-
-
-def _ceiling_db(pairs: PairSplit) -> float | None:
-    known = [pair.ceiling_db for pair in pairs if np.isfinite(pair.ceiling_db)]
-    return statistics.fmean(known) if known else None
 
 
 def _street(

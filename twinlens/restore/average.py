@@ -38,8 +38,8 @@ class WeightAverage:
             self._fill(own)
 
     def state(self) -> dict[str, Tensor]:
-        """Copies of the means by the weights' names."""
-        return {name: mean.clone() for name, mean in zip(self._names, self._means, strict=True)}
+        """The means by the weights' names."""
+        return dict(zip(self._names, self._means, strict=True))
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` gave."""

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from twinlens.dataset.paired import StoredPair
 from twinlens.pixels import Kernel, Picture
-from twinlens.restore.classical.fourier import channels, shift_kernel
+from twinlens.restore.classical.fourier import shift_kernel
 from twinlens.restore.classical.likelihood import Noise, likeliest_noise
 from twinlens.restore.classical.richardson_lucy import MOST_STEPS, richardson_lucy
 from twinlens.restore.classical.total_variation import STEPS, total_variation
 from twinlens.restore.classical.wiener import ORACLE_GRID, OracleWiener, best_wiener, wiener
+from twinlens.restore.planes import channels
 
 __all__ = [
     "BASELINES",

@@ -14,6 +14,7 @@ from twinlens.dataset.paired import StoredPair
 from twinlens.errors import RestoreError
 from twinlens.pixels import Mono, Picture
 from twinlens.restore.metrics import psnr, ssim
+from twinlens.restore.planes import as_picture
 
 SHIFTS_PX = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 _BORDER_PX = 8
@@ -70,8 +71,7 @@ def displace(picture: Picture, shift_xy: tuple[float, float], *, bit_depth: int)
     x, y = np.fft.rfftfreq(2 * width) * shift_xy[0], np.fft.fftfreq(2 * height) * shift_xy[1]
     turned = np.fft.rfft2(periodic) * np.exp(-2j * np.pi * (y[:, None] + x[None, :]))
     moved: NDArray[np.float64] = np.fft.irfft2(turned, s=periodic.shape)[:height, :width]
-    levels = np.clip(np.rint(moved), 0, 2**bit_depth - 1)
-    return levels.astype(np.uint8) if picture.dtype == np.uint8 else levels.astype(np.uint16)
+    return as_picture([moved], like=picture, white=2**bit_depth - 1)
 
 
 def _score(pair: StoredPair, shift_xy: tuple[float, float]) -> tuple[float, float]:

@@ -23,9 +23,9 @@ def make_optimiser(network: nn.Module, settings: TrainSettings) -> torch.optim.O
 
 
 def memory_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Copies of what the optimiser remembers of each weight, as "number.name"."""
+    """What the optimiser remembers of each weight, as "number.name"."""
     memory = optimiser.state_dict()["state"]
-    return {f"{number}.{name}": t.clone() for number, kept in memory.items() for name, t in kept.items()}
+    return {f"{number}.{name}": t for number, kept in memory.items() for name, t in kept.items()}
 
 
 def load_memory(optimiser: torch.optim.Optimizer, memory: Mapping[str, Tensor]) -> None:

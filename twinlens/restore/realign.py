@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinlens.pixels import Homography, Mask, Picture
+from twinlens.restore.planes import as_picture, channels
 
 REALIGNMENTS = {
     "shift": "moved by the (x, y) that fits best, a part of a pixel; brightness as it is",
@@ -70,7 +71,7 @@ def realign(picture: Picture, target: Picture, mask: Mask, *, method: str, data_
     if method == "shift":
         moved = [_shifted(plane, shift) for plane in _planes(picture)]
         target_from_picture = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]], [0.0, 0.0, 1.0]])
-        return Realigned(_levels(moved, picture, data_range), inner, target_from_picture, 1.0)
+        return Realigned(as_picture(moved, like=picture, white=data_range), inner, target_from_picture, 1.0)
     found = _found_homography(grey, goal, inner, start=shift)
     if found is None:
         return None
@@ -78,7 +79,10 @@ def realign(picture: Picture, target: Picture, mask: Mask, *, method: str, data_
     gain = _fitting_gain(moved, _planes(target), inner)
     target_from_picture = np.asarray(np.linalg.inv(found), np.float64)
     return Realigned(
-        _levels([gain * plane for plane in moved], picture, data_range), inner, target_from_picture, gain
+        as_picture([gain * plane for plane in moved], like=picture, white=data_range),
+        inner,
+        target_from_picture,
+        gain,
     )
 
 
@@ -190,11 +194,4 @@ def _grey(picture: Picture) -> NDArray[np.float32]:
 
 
 def _planes(picture: Picture) -> list[NDArray[np.float32]]:
-    stack = picture[..., None] if picture.ndim == 2 else picture
-    return [np.ascontiguousarray(stack[..., c], np.float32) for c in range(stack.shape[2])]
-
-
-def _levels(planes: Sequence[NDArray[np.float32]], like: Picture, data_range: float) -> Picture:
-    stack = np.clip(np.rint(np.stack(planes, axis=2)), 0, data_range)
-    whole = np.ascontiguousarray(stack[..., 0] if like.ndim == 2 else stack)
-    return whole.astype(np.uint8) if like.dtype == np.uint8 else whole.astype(np.uint16)
+    return [plane.astype(np.float32) for plane in channels(picture)]

@@ -91,7 +91,7 @@ def _reports(trainer: Trainer, out: Path) -> Generator[StepReport, None, None]:
             try:
                 report = trainer.report()
                 if is_validated or is_kept:
-                    report = trainer.validate(report, out, counts=is_validated)
+                    report = trainer.validate(report, out, counts=is_validated, stays=is_kept)
             except TrainingDivergedError:
                 failures += 1
                 if failures > RETRIES:

@@ -110,10 +110,14 @@ class Trainer:
         self._went_back_from = None
         return report
 
-    def validate(self, report: StepReport, out: Path, *, counts: bool) -> StepReport:
-        """Score the fixed validation crops and write the checkpoints; `counts` where it may be the best.
+    def validate(self, report: StepReport, out: Path, *, counts: bool, stays: bool) -> StepReport:
+        """Score the fixed validation crops and write the checkpoints; rank 0 does, the others wait for its word.
 
-        Rank 0 does, and the others wait for its word.
+        Args:
+            report: of this step.
+            out: the training's folder.
+            counts: the checkpoint may be the best.
+            stays: it gets a file of its own.
 
         Raises:
             TrainingDivergedError: the score is no number, though the weights are.
@@ -130,7 +134,7 @@ class Trainer:
         if is_best:
             self._best_psnr_db = psnr_db
             write_checkpoint(out / BEST, checkpoint)
-        if self.settings.keep_every and not self.step % self.settings.keep_every:
+        if stays:
             write_checkpoint(out / kept_name(self.step), checkpoint)
         write_checkpoint(out / LAST, checkpoint)
         return replace(report, psnr_db=psnr_db, input_psnr_db=self._check.input_psnr_db, is_best=is_best)
@@ -144,9 +148,7 @@ class Trainer:
 
     def state(self) -> TrainingState:
         """Where the training stands, in copies."""
-        tensors = {f"network.{name}": tensor.detach().clone() for name, tensor in slots_of(self._network).items()}
-        tensors |= {f"average.{name}": tensor for name, tensor in self._average.state().items()}
-        tensors |= {f"optimiser.{name}": tensor for name, tensor in memory_of(self._optimiser).items()}
+        tensors = {name: tensor.detach().clone() for name, tensor in self._held().items()}
         facts = {
             "settings": self.settings.as_dict(),
             "dataset_hash": self._dataset.content_hash,
@@ -189,12 +191,21 @@ class Trainer:
         best_psnr_db = state.facts["best_psnr_db"]
         self._best_psnr_db = -math.inf if best_psnr_db is None else best_psnr_db
 
+    def _held(self) -> dict[str, Tensor]:
+        """Every tensor that makes the training what it is, by part and name; not copies."""
+        parts = {
+            "network": slots_of(self._network),
+            "average": self._average.state(),
+            "optimiser": memory_of(self._optimiser),
+        }
+        return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+
     def _require_finite_state(self) -> None:
         """The last step moved the weights after its loss was taken: what is kept must be sound itself."""
-        held = [*slots_of(self._network).values(), *self._average.state().values()]
-        held += memory_of(self._optimiser).values()
-        norms = torch.stack([norm.to(self._ranks.device) for norm in map(torch.linalg.vector_norm, held)])
-        if not bool(norms.isfinite().all()):
+        norms = [
+            torch.linalg.vector_norm(tensor.detach()).to(self._ranks.device) for tensor in self._held().values()
+        ]
+        if not bool(torch.stack(norms).isfinite().all()):
             self._went_back_from = self.step
             raise TrainingDivergedError(
                 f"step {self.step}: weights or the optimiser's memory are no longer finite", hint=self._milder

@@ -1,7 +1,6 @@
-"""What deconvolving filters share: padding, transfer functions, and channels one by one."""
+"""What deconvolving filters share: padding and transfer functions."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from twinlens.pixels import Kernel, Mono, MonoFloat, Picture
+from twinlens.pixels import Kernel, Mono, MonoFloat
 
 Spectrum = NDArray[np.complex64]
 """(h, w // 2 + 1), as `rfft2` gives it."""
@@ -49,19 +48,6 @@ class Padded:
         """Without the margins."""
         rows, columns = (slice(self.margin_px, self.margin_px + side) for side in self.shape_hw)
         return levels[rows, columns]
-
-
-def channels(picture: Picture) -> list[Mono]:
-    """The picture's channels, one or three, each (h, w)."""
-    stack = picture[..., None] if picture.ndim == 2 else picture
-    return list(np.ascontiguousarray(np.moveaxis(stack, 2, 0)))
-
-
-def as_picture(sharp: Sequence[MonoFloat], *, like: Picture, bit_depth: int) -> Picture:
-    """Whole levels within the range, in the shape and dtype of `like`."""
-    stack = np.clip(np.rint(np.stack(sharp, axis=2)), 0, 2**bit_depth - 1)
-    whole = np.ascontiguousarray(stack[..., 0] if like.ndim == 2 else stack)
-    return whole.astype(np.uint8) if like.dtype == np.uint8 else whole.astype(np.uint16)
 
 
 def shift_kernel(kernel: Kernel, shift_xy: tuple[float, float]) -> Kernel:

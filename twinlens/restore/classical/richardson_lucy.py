@@ -3,7 +3,8 @@
 import numpy as np
 
 from twinlens.pixels import Kernel, Mono, MonoFloat, Picture
-from twinlens.restore.classical.fourier import Padded, as_picture, channels
+from twinlens.restore.classical.fourier import Padded
+from twinlens.restore.planes import as_picture, channels
 
 MOST_STEPS = 30
 _DARKEST = 1e-3
@@ -26,7 +27,7 @@ def richardson_lucy(
             (Morozov's discrepancy principle), as every step beyond fits noise.
     """
     sharp = [_climbed(channel, kernel, steps, noise_sigma) for channel in channels(picture)]
-    return as_picture(sharp, like=picture, bit_depth=bit_depth)
+    return as_picture(sharp, like=picture, white=2**bit_depth - 1)
 
 
 def _climbed(channel: Mono, kernel: Kernel, steps: int, noise_sigma: float) -> MonoFloat:

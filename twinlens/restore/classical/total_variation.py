@@ -3,7 +3,8 @@
 import numpy as np
 
 from twinlens.pixels import Kernel, Mono, MonoFloat, Picture
-from twinlens.restore.classical.fourier import Padded, as_picture, channels
+from twinlens.restore.classical.fourier import Padded
+from twinlens.restore.planes import as_picture, channels
 
 STEPS = 30
 _COUPLING = 10.0
@@ -28,7 +29,7 @@ def total_variation(
     """
     white = 2**bit_depth - 1
     sharp = [_split_bregman(channel, kernel, weight, white, steps=steps) for channel in channels(picture)]
-    return as_picture(sharp, like=picture, bit_depth=bit_depth)
+    return as_picture(sharp, like=picture, white=white)
 
 
 def _split_bregman(channel: Mono, kernel: Kernel, weight: float, white: int, *, steps: int) -> MonoFloat:

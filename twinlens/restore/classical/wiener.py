@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinlens.pixels import Kernel, Mask, Picture
-from twinlens.restore.classical.fourier import Padded, as_picture, channels
+from twinlens.restore.classical.fourier import Padded
 from twinlens.restore.metrics import psnr
+from twinlens.restore.planes import as_picture, channels
 
 ORACLE_GRID = tuple(10.0 ** (-k / 4) for k in range(17))
 """Noise-to-signal ratios that the oracle tries: 1 down to 0.0001."""
@@ -69,4 +70,4 @@ def _wiener_each(
     for ratio in ratios:
         inverse = 1 / (power + np.float32(ratio) * squared_frequency)
         sharp = [one.inner(one.back(above * inverse)) for one, above in zip(padded, numerators, strict=True)]
-        yield as_picture(sharp, like=picture, bit_depth=bit_depth)
+        yield as_picture(sharp, like=picture, white=2**bit_depth - 1)
